@@ -1,0 +1,47 @@
+# GNU make 3.81 or newer (macOS has that one). `make` alone lists what there is.
+.DEFAULT_GOAL := help
+.PHONY: help start test check migrate lock clean clean-data FORCE
+
+# The Python that .venv is made from: the first of these that runs, is 3.11 or newer and can make an environment.
+# 3.13 is what Lambda runs. `make PYTHON=python3.12 ...` chooses, and makes .venv anew if it is of another one.
+PYTHONS = $(if $(PYTHON),$(PYTHON),.venv/bin/python python3.13 $(HOME)/.pyenv/versions/3.13*/bin/python \
+	python3.14 python3.12 python3.11 python3)
+USABLE = import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+start: .venv/installed ## serve the API on http://127.0.0.1:8000 (PORT=8001 for another), with a PostgreSQL of its own
+	@MAKE_PID=$$PPID exec .venv/bin/python -m dev
+
+test: .venv/installed ## run the tests on a PostgreSQL of their own (ARGS="-k refresh -x" for pytest)
+	@.venv/bin/python -m pytest $(ARGS)
+
+check: .venv/installed ## check style and types
+	@.venv/bin/ruff check backend dev tests
+	@.venv/bin/ruff format --check backend dev tests
+	@.venv/bin/mypy backend dev tests
+
+migrate: .venv/installed ## bring the database of DATABASE_URL up to date (DATABASE_DIRECT_URL is its owner's)
+	@.venv/bin/python -m backend.database.migrations
+
+lock: ## choose the newest packages that requirements*.in allow, and write requirements*.txt (needs uv)
+	uv pip compile $(LOCK) requirements.in --output-file requirements.txt
+	uv pip compile $(LOCK) requirements-dev.in --output-file requirements-dev.txt
+LOCK = --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock"
+
+clean: ## remove .venv and caches; the data of `make start` stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .aws-sam
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-data: ## remove the database and the secrets of `make start`
+	@find .data -type l -exec sh -c 'rm -rf "$$(readlink "$$1")"' - {} \; 2>/dev/null || true
+	rm -rf .data
+
+.venv/installed: requirements.txt requirements-dev.txt $(if $(PYTHON),FORCE)
+	@for python in $(PYTHONS); do \
+		if "$$python" -c '$(USABLE)' >/dev/null 2>&1; then exec "$$python" -m dev.install; fi; \
+	done; \
+	echo 'Python 3.11 or newer with its venv module is needed (Debian, Ubuntu: apt install python3 python3-venv;' \
+		'macOS: brew install python@3.13), or PYTHON=/path/to/one' >&2; exit 1

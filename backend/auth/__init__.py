@@ -1,0 +1,1 @@
+"""Accounts and sign-ins: who is asking, and may they."""

@@ -1,0 +1,79 @@
+"""The auth endpoints: HTTP in, service, HTTP out."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+
+from backend.auth.current_user import AuthenticatedUser
+from backend.auth.schemas import AuthResponse, Refresh, SignedOut, SignIn, SignUp
+from backend.auth.service import AuthService, EmailTaken, WrongCredentials
+from backend.database.retry import RetryingRoute
+from backend.errors import (
+    MalformedRequest,
+    NotAuthenticated,
+    PayloadTooLarge,
+    RateLimited,
+    Unavailable,
+    Unprocessable,
+    documented,
+)
+
+BODY_ERRORS = (MalformedRequest, PayloadTooLarge, Unprocessable)
+
+router = APIRouter(prefix="/api/auth", tags=["auth"], route_class=RetryingRoute)
+
+
+async def auth_service(request: Request) -> AuthService:
+    """The application's auth service."""
+    service: AuthService = request.app.state.auth
+    return service
+
+
+async def client_address(request: Request) -> str | None:
+    """API Gateway's `sourceIp`, or the socket's peer. Never X-Forwarded-For, which anybody can write."""
+    return request.client.host if request.client else None
+
+
+Auth = Annotated[AuthService, Depends(auth_service)]
+ClientAddress = Annotated[str | None, Depends(client_address)]
+
+
+@router.post(
+    "/signup",
+    status_code=201,
+    summary="Create an account and sign in",
+    responses=documented(*BODY_ERRORS, EmailTaken, RateLimited, Unavailable),
+)
+def sign_up(body: SignUp, auth: Auth, address: ClientAddress) -> AuthResponse:
+    """Create an account. The answer is that of a sign-in."""
+    return auth.sign_up(email=body.email, password=body.password, name=body.display_name, address=address)
+
+
+@router.post(
+    "/signin",
+    summary="Sign in",
+    responses=documented(*BODY_ERRORS, WrongCredentials, RateLimited, Unavailable),
+)
+def sign_in(body: SignIn, auth: Auth, address: ClientAddress) -> AuthResponse:
+    """Exchange credentials for an access token and a refresh token."""
+    return auth.sign_in(email=body.email, password=body.password, address=address)
+
+
+@router.post(
+    "/refresh",
+    summary="Exchange a refresh token for a new pair",
+    responses=documented(*BODY_ERRORS, NotAuthenticated, RateLimited, Unavailable),
+)
+def refresh(body: Refresh, auth: Auth) -> AuthResponse:
+    """Get a new access token, and a new refresh token that replaces the one presented.
+
+    Using a replaced refresh token again ends the sign-in, except for a few seconds in which it gives the same successor.
+    """
+    return auth.refresh(refresh_token=body.refresh_token)
+
+
+@router.post("/signout", summary="Sign out", responses=documented(NotAuthenticated, PayloadTooLarge, Unavailable))
+def sign_out(user: AuthenticatedUser, auth: Auth) -> SignedOut:
+    """End this sign-in: both of its tokens stop working at once. Other sign-ins of the same person stay."""
+    auth.sign_out(user_id=user.id, sign_in_id=user.sign_in_id)
+    return SignedOut()

@@ -1,0 +1,82 @@
+"""What the auth endpoints take and give."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from backend.database.model import Timestamp
+from backend.text import Email, line
+
+NAME_MAX_LENGTH = 100
+PASSWORD_MIN_LENGTH = 8
+PASSWORD_MAX_LENGTH = 1024
+
+Name = line(NAME_MAX_LENGTH, f"1 to {NAME_MAX_LENGTH} characters, after surrounding white space is taken off.")
+NewPassword = Annotated[
+    str,
+    Field(min_length=PASSWORD_MIN_LENGTH, max_length=PASSWORD_MAX_LENGTH, description="Used exactly as given."),
+]
+
+
+class SignUp(BaseModel):
+    """A new account."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    email: Email
+    password: NewPassword
+    name: Name = Field(
+        default=None,
+        description="May be left out: then it is the part of the e-mail before the @.",
+        json_schema_extra=lambda schema: schema.pop("default", None),
+    )
+
+    @property
+    def display_name(self) -> str:
+        """The name given, or one made of the e-mail, as the existing frontend's form leaves it out."""
+        return self.name if "name" in self.model_fields_set else self.email.partition("@")[0][:NAME_MAX_LENGTH]
+
+
+class SignIn(BaseModel):
+    """Credentials. A password too short to be anybody's is wrong, not invalid."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    email: Email
+    password: str = Field(min_length=1, max_length=PASSWORD_MAX_LENGTH)
+
+
+class Refresh(BaseModel):
+    """A refresh token to be exchanged."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    refresh_token: str
+
+
+class UserPublic(BaseModel):
+    """An account, as its owner sees it (FR-040)."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    email: str
+    name: str
+    created_at: Timestamp
+
+
+class AuthResponse(BaseModel):
+    """Everything a frontend keeps of a sign-in (FR-041). A refresh gives all of it again, because it replaces the whole."""
+
+    user: UserPublic
+    access_token: str
+    refresh_token: str
+    token_type: str = Field(default="bearer", json_schema_extra={"const": "bearer"})
+    expires_in: int = Field(description="Seconds until the access token expires.")
+
+
+class SignedOut(BaseModel):
+    """The answer to a sign-out."""
+
+    detail: str = "Signed out"

@@ -1,0 +1,265 @@
+"""The rules of accounts and sign-ins. Nothing here knows of HTTP requests.
+
+What a refusal must leave behind (a charged limit, a revocation) is committed before the refusal is raised, and no
+transaction is open while a password is hashed.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Row, text
+from sqlmodel import Session
+
+from backend.auth import passwords, throttle
+from backend.auth.schemas import AuthResponse, UserPublic
+from backend.auth.throttle import Limit, Window
+from backend.auth.tokens import InvalidToken, Kind, Tokens
+from backend.database.session import Database
+from backend.errors import Conflict, NotAuthenticated, RateLimited
+from backend.settings import Settings
+from backend.telemetry import count, logger
+
+OPEN_SIGN_IN_OF_ACCOUNT = """
+    insert into refresh_tokens (user_id, current_jti, rotated_at, expires_at)
+    select id, gen_random_uuid(), clock_timestamp(), clock_timestamp() + cast(:lifetime as interval) from account
+    returning id as sign_in_id, user_id, current_jti, rotated_at, expires_at
+"""
+ENDED_SIGN_INS_REMOVED_AT_ONCE = 5
+"""More than a sign-in adds, so that the table shrinks as people sign in."""
+
+ASK = text(f"""
+    with removed as ({throttle.REMOVE_EXPIRED}), waiting as ({throttle.FULL_WINDOWS})
+    select waiting.wait, users.id as user_id, users.password_hash
+    from waiting left join users on users.email = :email
+""")
+WAIT = text(throttle.FULL_WINDOWS)
+
+CREATE_ACCOUNT = text(f"""
+    with account as (
+        insert into users (email, password_hash, name) values (:email, :password_hash, :name)
+        on conflict (email) do nothing
+        returning id, email, name, created_at
+    ), sign_in as ({OPEN_SIGN_IN_OF_ACCOUNT})
+    select sign_in.*, email, name, created_at from sign_in join account on account.id = user_id
+""")
+
+OPEN_SIGN_IN = text(f"""
+    with ended as (
+        delete from refresh_tokens where id in (
+            select id from refresh_tokens where expires_at < clock_timestamp()
+            order by expires_at limit {ENDED_SIGN_INS_REMOVED_AT_ONCE} for update skip locked
+        )
+    ), waiting as ({throttle.FULL_WINDOWS}), account as (
+        select id, email, name, created_at from users, waiting where id = :user_id and waiting.wait is null
+    ), sign_in as ({OPEN_SIGN_IN_OF_ACCOUNT})
+    select sign_in.*, email, name, created_at from sign_in join account on account.id = user_id
+""")
+"""A row when there still is room among the wrong passwords; none when there is not."""
+
+STORE_REHASH = text("update users set password_hash = :new_hash where id = :user_id and password_hash = :old_hash")
+
+ROTATE = text("""
+    update refresh_tokens r set
+        current_jti = case when current_jti = :jti then :successor else current_jti end,
+        previous_jti = case when current_jti = :jti then current_jti else previous_jti end,
+        rotated_at = case when current_jti = :jti then clock_timestamp() else rotated_at end,
+        expires_at = case when current_jti = :jti then clock_timestamp() + cast(:lifetime as interval) else r.expires_at end,
+        revoked_at = case
+            when current_jti = :jti then null
+            when previous_jti = :jti and rotated_at > clock_timestamp() - cast(:leeway as interval) then null
+            else clock_timestamp()
+        end
+    from users u
+    where r.id = :sign_in_id and r.user_id = :user_id and u.id = r.user_id
+        and r.revoked_at is null and r.expires_at > clock_timestamp()
+    returning r.id as sign_in_id, r.user_id, current_jti, rotated_at, r.expires_at, revoked_at is not null as is_reuse,
+        u.email, u.name, u.created_at
+""")
+"""Rotate the current token, repeat the successor of the one just before it, revoke the sign-in for any other.
+
+Every right-hand side sees the row as it was; clients that come at once queue at the row's lock, and the later ones see
+what the first one left. No row: the sign-in has ended."""
+
+SIGN_OUT = text("""
+    update refresh_tokens set revoked_at = clock_timestamp()
+    where id = :sign_in_id and user_id = :user_id and revoked_at is null and expires_at > clock_timestamp()
+    returning id
+""")
+
+
+class WrongCredentials(NotAuthenticated):
+    """Unknown e-mail or wrong password: the same sentence for both, so that neither tells who has an account."""
+
+    message = "The e-mail or the password is wrong."
+
+
+class EmailTaken(Conflict):
+    """Somebody has signed up with this e-mail already (FR-032)."""
+
+    message = "There is an account with this e-mail already. Please sign in."
+
+
+@dataclass(frozen=True)
+class AuthService:
+    """Sign-up, sign-in, refresh and sign-out."""
+
+    settings: Settings
+    tokens: Tokens
+    database: Database
+
+    def sign_up(self, *, email: str, password: str, name: str, address: str | None) -> AuthResponse:
+        """Create an account and sign it in (FR-001).
+
+        :param address: the client's IP address
+        :raises RateLimited: too many sign-ups from this address
+        :raises EmailTaken: also for the later one of two at once
+        """
+        limit = Limit("sign-ups per address", self.settings.signups_per_address)
+        window = self._window(self.settings.signup_window_seconds, (limit, throttle.network(address)))
+        with self.database.conversation() as begin:
+            with begin() as session:
+                wait = None if window.charge(session) else self._wait(session, window)
+            self._refuse_if(wait)
+            password_hash = passwords.hash_password(password)
+            with begin() as session:
+                account = {"email": email, "password_hash": password_hash, "name": name, "lifetime": self._lifetime}
+                sign_in = session.connection().execute(CREATE_ACCOUNT, account).one_or_none()
+        if sign_in is None:
+            raise EmailTaken
+        return self._response(sign_in)
+
+    def sign_in(self, *, email: str, password: str, address: str | None) -> AuthResponse:
+        """Check credentials and open a sign-in (FR-006).
+
+        Only wrong passwords are counted. The limits are asked before hashing, so that a full window costs nothing, and
+        decided again after it, so that of many guesses at once no more get an answer than there is room for.
+
+        :raises RateLimited: too many wrong passwords
+        :raises WrongCredentials: after the same work for an unknown e-mail as for a wrong password
+        """
+        window = self._guesses(email, throttle.network(address))
+        with self.database.conversation() as begin:
+            with begin() as session:
+                asked = session.connection().execute(ASK, {**window.parameters, "email": email}).one()
+            self._refuse_if(asked.wait)
+            is_right = passwords.verify_password(password, asked.password_hash)
+            new_hash = None
+            if is_right and passwords.needs_rehash(asked.password_hash):
+                new_hash = passwords.hash_password(password)
+            with begin() as session:
+                if is_right:
+                    opened = self._open_sign_in(session, window, asked, new_hash)
+                    wait = None if opened else self._wait(session, window)
+                elif window.charge(session):
+                    opened, wait = None, None
+                else:
+                    session.rollback()  # none of the limits is charged when one of them is full
+                    opened, wait = None, self._wait(session, window)
+        self._refuse_if(wait)
+        if opened is None:
+            raise WrongCredentials
+        return self._response(opened)
+
+    def refresh(self, *, refresh_token: str) -> AuthResponse:
+        """Exchange a refresh token for a new pair (FR-011). The old one is spent, but for the leeway.
+
+        :raises NotAuthenticated: not a refresh token, or its sign-in has ended, or it was used before: then the whole
+            sign-in is revoked, because one of the two who used it is not its owner
+        :raises RateLimited: too many refreshes of this sign-in
+        """
+        try:
+            claims = self.tokens.verify(refresh_token, Kind.REFRESH)
+        except InvalidToken:
+            raise NotAuthenticated from None
+        limit = Limit("refreshes per sign-in", self.settings.refreshes_per_sign_in)
+        window = self._window(self.settings.signin_window_seconds, (limit, str(claims.sid)))
+        presented = {
+            "sign_in_id": claims.sid,
+            "user_id": claims.user_id,
+            "jti": claims.jti,
+            "successor": uuid4(),
+            "lifetime": self._lifetime,
+            "leeway": timedelta(seconds=self.settings.refresh_reuse_leeway_seconds),
+        }
+        rotated, wait = None, None
+        with self.database.transaction() as session:
+            if window.charge(session):
+                rotated = session.connection().execute(ROTATE, presented).one_or_none()
+            else:
+                wait = self._wait(session, window)
+        self._refuse_if(wait)
+        if rotated is None:
+            raise NotAuthenticated
+        if rotated.is_reuse:
+            logger.warning("Refresh token reused; sign-in revoked", user_id=claims.user_id, sign_in_id=claims.sid)
+            count("RefreshTokenReuse")
+            raise NotAuthenticated
+        return self._response(rotated)
+
+    def sign_out(self, *, user_id: UUID, sign_in_id: UUID) -> None:
+        """End one sign-in: neither of its tokens works from here on (FR-012).
+
+        :raises NotAuthenticated: it had ended already
+        """
+        with self.database.transaction() as session:
+            ended = session.connection().execute(SIGN_OUT, {"sign_in_id": sign_in_id, "user_id": user_id})
+            is_ended = ended.one_or_none() is not None
+        if not is_ended:
+            raise NotAuthenticated
+
+    @property
+    def _lifetime(self) -> timedelta:
+        return timedelta(days=self.settings.refresh_token_expire_days)
+
+    def _window(self, seconds: int, *limits: tuple[Limit, str]) -> Window:
+        return throttle.window(self.settings.better_auth_secret.get_secret_value(), seconds, limits)
+
+    def _guesses(self, email: str, network: str) -> Window:
+        """The limits on wrong passwords. Unknown e-mails count alike, or the limit would tell which are known."""
+        settings = self.settings
+        return self._window(
+            settings.signin_window_seconds,
+            (
+                Limit("guesses per account and address", settings.signin_failures_per_account_and_address),
+                f"{email}\0{network}",
+            ),
+            (Limit("guesses per account", settings.signin_failures_per_account), email),
+            (Limit("guesses per address", settings.signin_failures_per_address), network),
+        )
+
+    def _open_sign_in(self, session: Session, window: Window, asked: Row[Any], new_hash: str | None) -> Row[Any] | None:
+        parameters = {**window.parameters, "user_id": asked.user_id, "lifetime": self._lifetime}
+        opened = session.connection().execute(OPEN_SIGN_IN, parameters).one_or_none()
+        if opened and new_hash:
+            rehash = {"user_id": asked.user_id, "old_hash": asked.password_hash, "new_hash": new_hash}
+            session.connection().execute(STORE_REHASH, rehash)
+        return opened
+
+    def _wait(self, session: Session, window: Window) -> timedelta:
+        """How long until the window has room again; a moment, when that has happened since it was found full."""
+        return session.connection().execute(WAIT, window.parameters).scalar_one() or timedelta()
+
+    def _refuse_if(self, wait: timedelta | None) -> None:
+        if wait is not None:
+            count("RateLimited")
+            raise RateLimited(max(1, math.ceil(wait.total_seconds())))
+
+    def _response(self, sign_in: Row[Any]) -> AuthResponse:
+        owner = {"user_id": sign_in.user_id, "sign_in_id": sign_in.sign_in_id}
+        now, lasts = int(time.time()), self.settings.access_token_expire_minutes * 60
+        return AuthResponse(
+            user=UserPublic(id=sign_in.user_id, email=sign_in.email, name=sign_in.name, created_at=sign_in.created_at),
+            access_token=self.tokens.sign(Kind.ACCESS, **owner, issued_at=now, expires_at=now + lasts),
+            refresh_token=self.tokens.sign(
+                Kind.REFRESH,
+                **owner,
+                token_id=sign_in.current_jti,
+                issued_at=int(sign_in.rotated_at.timestamp()),
+                expires_at=int(sign_in.expires_at.timestamp()),
+            ),
+            expires_in=lasts,
+        )

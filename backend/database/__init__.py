@@ -1,0 +1,1 @@
+"""The way to PostgreSQL: URL, connection, transaction, failures, migrations."""

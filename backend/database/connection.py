@@ -1,0 +1,354 @@
+"""A pg8000 connection that needs one network round trip for a statement.
+
+Stock pg8000 sends Parse, Describe and Bind/Execute each with a Sync of its own, and BEGIN before them: four round trips,
+between which a transaction pooler may hand the connection's server to somebody else. Here one flight carries all of it:
+
+    client                                                                                server
+      | Parse Bind Execute "BEGIN", Parse Bind Execute "SET LOCAL ROLE …"   (first flight of
+      | Parse Bind Describe Execute  the statement                           a transaction)
+      | Sync  ----------------------------------------------------------------------------> |
+      | <--------------------  ParseComplete BindComplete CommandComplete, for BEGIN and SET |
+      |      ParseComplete BindComplete RowDescription DataRow… CommandComplete ReadyForQuery|
+      |                                                                                      |
+      | Query "COMMIT"  ------------------------------------------------------------------>  |
+      | <----------------------------------------------------  CommandComplete ReadyForQuery |
+
+ReadyForQuery tells whether a transaction is open, and that alone decides whether BEGIN rides along and whether COMMIT is
+sent. There is only one way for a statement to leave, with or without parameters: what rides along cannot be forgotten.
+
+This leans on pg8000's internals, so its version is pinned, and `PG8000_VERSION` is compared in the tests.
+https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY
+"""
+
+import select
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pg8000 import legacy
+from pg8000.converters import make_params
+from pg8000.core import (
+    BIND,
+    DESCRIBE,
+    EXECUTE_MSG,
+    IDLE,
+    NULL_BYTE,
+    PARSE,
+    PORTAL,
+    QUERY,
+    SYNC_MSG,
+    TERMINATE_MSG,
+    Context,
+    H_pack,
+    _create_message,
+    _flush,
+    _write,
+    i_pack,
+)
+from pg8000.exceptions import Error, InterfaceError
+from pg8000.legacy import NotSupportedError
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql.base import PGCompiler, PGIdentifierPreparer
+from sqlalchemy.dialects.postgresql.pg8000 import PGDialect_pg8000
+
+from backend.database import budget
+from backend.database.url import DatabaseUrl
+
+PG8000_VERSION = "1.31.6"
+CONNECT_TIMEOUT_SECONDS = 5.0
+READ_TIMEOUT_SECONDS = 10.0
+WAKE_PAUSE_SECONDS = 0.25
+"""How long to wait before the second try to connect: a sleeping compute needs about as much to wake."""
+
+TIMESTAMPTZ_OID = 1184
+TRANSIENT_AT_CONNECT = ("53300", "57P03", "08P01")
+"""SQLSTATEs of a server that is full or starting up (PgBouncer says 08P01 for a full pool and a wrong password alike)."""
+DESCRIBE_PORTAL_MSG = _create_message(DESCRIBE, PORTAL + NULL_BYTE)
+
+
+class ConnectFailed(InterfaceError):  # type: ignore[misc]  # pg8000 has no types
+    """No connection came about, and nothing was sent on it. `__cause__` is what the network said."""
+
+
+class ConnectionLost(InterfaceError):  # type: ignore[misc]
+    """The connection ended, or fell silent, in the middle of its work."""
+
+
+class Cursor(legacy.Cursor):  # type: ignore[misc]
+    """A DB-API cursor whose statements go one way, with `$1` for parameters."""
+
+    def execute(self, operation: str, args: Sequence[Any] = (), stream: object = None) -> "Cursor":
+        """Send one statement and keep its rows."""
+        if stream is not None:
+            raise NotSupportedError("COPY is not supported")
+        if self._c is None:
+            raise InterfaceError("Cursor closed")
+        self._context = self._c.execute_unnamed(operation, args)
+        self._row_iter = iter(self._context.rows or ())
+        return self
+
+
+class Connection(legacy.Connection):  # type: ignore[misc]
+    """A connection to PostgreSQL, direct or through a transaction pooler, whose statements take one round trip.
+
+    :param role: what every transaction starts as; it rides with BEGIN, so it costs nothing and outlives nothing
+    :raises ConnectFailed: no connection came about
+    :raises pg8000.exceptions.DatabaseError: the server refused it
+    """
+
+    def __init__(self, url: DatabaseUrl, *, role: str | None = None) -> None:
+        self._opening = _unit("BEGIN") + (_unit(f'SET LOCAL ROLE "{role}"') if role else b"")
+        self._has_role = role is not None
+        sock = _open_socket(url)
+        try:
+            super().__init__(
+                url.user,
+                host=url.host,
+                database=url.database,
+                password=url.password or "",
+                application_name=url.application_name,
+                ssl_context=url.tls_context() or False,
+                sock=sock,
+            )
+            self._require_channel_binding(url)
+        except Exception as error:  # pg8000 lets OSError, ssl.SSLError and struct.error through as they come
+            sock.close()
+            if sqlstate(error) is not None or isinstance(error, ConnectFailed):  # the server is there, and says no
+                raise
+            raise ConnectFailed(f"no connection: {_reason(error)}") from error
+        self.register_in_adapter(
+            TIMESTAMPTZ_OID, datetime.fromisoformat
+        )  # pg8000's own strptime takes ten times longer
+
+    @classmethod
+    def open(cls, url: DatabaseUrl, *, role: str | None = None) -> "Connection":
+        """Connect, and try once more when the server seems to be waking up; nothing has been sent by then."""
+        try:
+            return cls(url, role=role)
+        except Error as error:
+            if not _is_transient(error) or budget.remaining(CONNECT_TIMEOUT_SECONDS) < CONNECT_TIMEOUT_SECONDS:
+                raise
+            time.sleep(WAKE_PAUSE_SECONDS)
+            return cls(url, role=role)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether an idle connection is as it should be. A server that speaks unasked is saying goodbye."""
+        if self._usock is None:
+            return False
+        readable, _, _ = select.select([self._usock], [], [], 0)
+        return not readable
+
+    def cursor(self) -> Cursor:
+        """A cursor on this connection (PEP 249)."""
+        return Cursor(self)
+
+    def execute_unnamed(
+        self, statement: str, vals: Sequence[Any] = (), oids: Sequence[int] = (), stream: object = None
+    ) -> Context:
+        """Run one statement in one round trip, opening a transaction first where none is open.
+
+        :param vals: the values of `$1`, `$2`, …
+        :raises UnicodeEncodeError: a value is not valid Unicode; nothing was sent
+        """
+        messages = _unit(statement, make_params(self.py_types, vals), describe=True)
+        if not self._in_transaction:
+            if not self.autocommit:
+                messages = self._opening + messages
+            elif self._has_role:
+                raise NotSupportedError("autocommit would run outside the starting role")
+        return self._round_trip(messages + SYNC_MSG, Context(statement))
+
+    def execute_simple(self, statement: str) -> Context:
+        """The way pg8000 sends a statement without parameters; here it is the same way as any other."""
+        return self.execute_unnamed(statement)
+
+    def prepare_statement(self, statement: str, oids: object = None) -> None:
+        """Prepared statements live in a server connection that a transaction pooler gives to somebody else."""
+        raise NotSupportedError("prepared statements do not work behind a transaction pooler")
+
+    def commit(self) -> None:
+        """End the transaction, if one was begun."""
+        self._end("COMMIT")
+
+    def rollback(self) -> None:
+        """Undo the transaction, if one was begun. Left open, it would cost the pooler its server connection."""
+        self._end("ROLLBACK")
+
+    def close(self) -> None:
+        """Say goodbye and hang up."""
+        if self._usock is None:
+            raise InterfaceError("connection is closed")
+        try:
+            _write(self._sock, TERMINATE_MSG)
+            _flush(self._sock)
+        except (OSError, ValueError, InterfaceError):
+            pass  # the server hung up first, and there is nothing left to tell it
+        finally:
+            self._hang_up()
+
+    def _end(self, command: str) -> None:
+        if self._in_transaction:
+            query = _create_message(QUERY, command.encode() + NULL_BYTE)
+            self._round_trip(query, Context(command))
+
+    def _round_trip(self, messages: bytes, context: Context) -> Context:
+        if self._usock is None:
+            raise ConnectionLost("connection is closed")
+        try:
+            self._usock.settimeout(budget.remaining(READ_TIMEOUT_SECONDS))
+            _write(self._sock, messages)
+            _flush(self._sock)
+            self.handle_messages(context)
+        except BaseException as error:
+            if error is context.error:  # the server's answer; the connection is fine
+                raise
+            self._hang_up()  # what is still under way belongs to nobody now
+            if context.error is not None:
+                raise context.error from error  # its last words, such as 57P01, say more than the silence after them
+            if not isinstance(error, Exception):
+                raise
+            raise ConnectionLost(f"network error: {_reason(error)}") from error
+        return context
+
+    def _hang_up(self) -> None:
+        self._transaction_status = IDLE
+        for end in (self._sock, self._usock):
+            try:
+                end.close()
+            except (OSError, ValueError):
+                pass  # closing flushes what could not be sent
+        self._sock = self._usock = None
+
+    def _require_channel_binding(self, url: DatabaseUrl) -> None:
+        """Refuse a login that was not bound to the TLS channel; pg8000 binds when offered, but cannot insist."""
+        if not url.channel_binding_required:
+            return
+        mechanism = getattr(getattr(self, "auth", None), "mechanism_name", None)
+        if mechanism != "SCRAM-SHA-256-PLUS":
+            self.close()
+            raise ConnectFailed("the server does not offer channel binding, which the URL requires")
+
+
+class Dialect(PGDialect_pg8000):
+    """SQLAlchemy's pg8000 dialect, without the questions it asks a new server: start-up has answered them."""
+
+    driver = "oneflight"
+    supports_statement_cache = True
+    statement_compiler = PGCompiler
+    preparer = PGIdentifierPreparer
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, paramstyle="numeric_dollar")  # what PostgreSQL itself reads
+
+    def _get_server_version_info(self, connection: Any) -> tuple[int, ...]:
+        version = _parameter_statuses(connection)["server_version"].split()[0]
+        return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+    def _get_default_schema_name(self, connection: Any) -> str:
+        return "public"
+
+    def get_default_isolation_level(self, dbapi_conn: Any) -> Any:
+        """PostgreSQL's default. `create_engine(isolation_level=…)` must not be used: it leaks through a pooler."""
+        return "READ COMMITTED"
+
+    def _set_backslash_escapes(self, connection: Any) -> None:
+        self._backslash_escapes = _parameter_statuses(connection).get("standard_conforming_strings") == "off"
+
+    def do_ping(self, dbapi_connection: Any) -> bool:
+        """Check a pooled connection without asking the server anything."""
+        return bool(dbapi_connection.is_quiet)
+
+    def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
+        """Whether the connection is of no more use: the server ended it, even if it could say why (57P01)."""
+        return isinstance(e, ConnectFailed | ConnectionLost) or (sqlstate(e) or "").startswith(("57P0", "08", "25P03"))
+
+
+registry.register("postgresql.oneflight", __name__, "Dialect")
+
+
+def sqlstate(error: BaseException | None) -> str | None:
+    """The five characters by which PostgreSQL names an error; None when the server did not speak.
+
+    https://www.postgresql.org/docs/current/errcodes-appendix.html
+    """
+    fields = error.args[0] if error is not None and error.args else None
+    return fields.get("C") if isinstance(fields, dict) else None
+
+
+def _unit(statement: str, params: Sequence[str | None] = (), *, describe: bool = False) -> bytes:
+    """Parse, Bind and Execute of one unnamed statement; without Describe its rows, if any, cannot be read."""
+    parse = NULL_BYTE + statement.encode() + NULL_BYTE + H_pack(0)
+    bind = bytearray(NULL_BYTE + NULL_BYTE + H_pack(0) + H_pack(len(params)))
+    for param in params:
+        if param is None:
+            bind += i_pack(-1)
+        else:
+            value = param.encode()
+            bind += i_pack(len(value)) + value
+    bind += H_pack(0)
+    portal = DESCRIBE_PORTAL_MSG if describe else b""
+    return bytes(_create_message(PARSE, parse) + _create_message(BIND, bytes(bind)) + portal + EXECUTE_MSG)
+
+
+def _open_socket(url: DatabaseUrl) -> socket.socket:
+    """A connected socket, its timeout set for the handshake that follows.
+
+    :raises ConnectFailed: no address answered in time
+    """
+    try:
+        deadline = time.monotonic() + budget.remaining(CONNECT_TIMEOUT_SECONDS)
+        if url.socket is not None:
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            sock.settimeout(CONNECT_TIMEOUT_SECONDS)
+            try:
+                sock.connect(url.socket)
+            except OSError:
+                sock.close()
+                raise
+            return sock
+        sock = _first_answering(url.host, url.port, deadline)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return sock
+    except OSError as error:
+        raise ConnectFailed(f"no connection: {_reason(error)}") from error
+
+
+def _first_answering(host: str, port: int, deadline: float) -> socket.socket:
+    """Try the host's addresses in turn; the time for all of them together ends at the deadline."""
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    failure: OSError = TimeoutError("timed out")
+    for position, (family, kind, protocol, _, address) in enumerate(addresses):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(left / (len(addresses) - position))
+            sock.connect(address)
+            sock.settimeout(max(deadline - time.monotonic(), 0.1))
+            return sock
+        except OSError as error:
+            sock.close()
+            failure = error
+    raise failure
+
+
+def _is_transient(error: Exception) -> bool:
+    if isinstance(error, ConnectFailed):
+        return not isinstance(error.__cause__, ssl.SSLCertVerificationError)
+    return sqlstate(error) in TRANSIENT_AT_CONNECT
+
+
+def _reason(error: BaseException) -> str:
+    """What happened, in words that name neither host nor user."""
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+def _parameter_statuses(connection: Any) -> dict[str, str]:
+    statuses: dict[str, str] = connection.connection.dbapi_connection.parameter_statuses
+    return statuses

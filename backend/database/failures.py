@@ -1,0 +1,81 @@
+"""What a database failure means to the client: one table, by SQLSTATE, because class names do not tell (FACTS.md).
+
+A 503 carries `Retry-After` only when it is certain that nothing was written. That is so for everything but a COMMIT whose
+answer got lost: PostgreSQL undoes a transaction that was not committed.
+"""
+
+import ssl
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from backend.database.connection import ConnectFailed, ConnectionLost, sqlstate
+from backend.errors import ApiError, Conflict, InternalError, Unavailable, Unprocessable
+from backend.telemetry import count, logger
+
+RETRY_AFTER_SECONDS = 2
+
+SERIALIZATION_CONFLICTS = ("40001", "40P01")
+CONFLICTS = ("23505", "23503")
+UNSTORABLE = ("22", "23514", "23502")
+OVERLOADED = ("53", "57", "55P03", "25P03", "40")
+"""Full, starting, stopping, timed out or out of disk: an operator need not act unless it lasts."""
+MISCONFIGURED = ("28", "3D", "08", "42", "25006")
+"""A wrong password or database, a schema of another version, a right that is missing: an operator must act."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot do this now (FR: edge case "Database connection failure")."""
+
+    def __init__(self, *, nothing_was_written: bool, worth_repeating: bool = False) -> None:
+        self.worth_repeating = worth_repeating
+        super().__init__(headers={"Retry-After": str(RETRY_AFTER_SECONDS)} if nothing_was_written else {})
+
+
+def translate(error: Exception, *, committing: bool) -> ApiError:
+    """The answer to a failure of the database, which is logged here without SQL, values or names.
+
+    :param committing: the failure came after COMMIT was sent, so its fate is unknown unless the server said it
+    """
+    if isinstance(error, UnicodeEncodeError):  # a lone surrogate; nothing was sent
+        return Unprocessable()
+    if isinstance(error, PoolTimeout):
+        return _unavailable("every connection of the pool is in use", urgent=False)
+    if isinstance(error, TimeoutError):  # the request's budget was used up before anything was sent
+        return _unavailable("time budget used up", urgent=False)
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    state = sqlstate(cause)
+    if state is None:
+        return _network_failure(error, cause, committing=committing)
+    if state in SERIALIZATION_CONFLICTS:
+        return _unavailable(state, urgent=False, worth_repeating=True)
+    if state in CONFLICTS:
+        return Conflict()
+    if state.startswith(UNSTORABLE):
+        return Unprocessable()
+    if state.startswith(MISCONFIGURED):
+        return _unavailable(state, urgent=True)
+    if state.startswith(OVERLOADED):
+        return _unavailable(state, urgent=False, nothing_was_written=not (committing and state.startswith("57P0")))
+    logger.error("Unexpected database error", sqlstate=state)
+    return InternalError()
+
+
+def _network_failure(error: Exception, cause: BaseException | None, *, committing: bool) -> ApiError:
+    if isinstance(cause, ConnectFailed):
+        untrusted = isinstance(cause.__cause__, ssl.SSLCertVerificationError)
+        return _unavailable(str(cause), urgent=untrusted)
+    if isinstance(cause, ConnectionLost):
+        return _unavailable(str(cause), urgent=False, nothing_was_written=not committing)
+    assert isinstance(error, SQLAlchemyError)
+    logger.error("Unexpected database error", error=type(error).__name__)
+    return InternalError()
+
+
+def _unavailable(
+    reason: str, *, urgent: bool, nothing_was_written: bool = True, worth_repeating: bool = False
+) -> DatabaseUnavailable:
+    log = logger.error if urgent else logger.warning
+    log("Database unavailable", reason=reason, nothing_was_written=nothing_was_written)
+    count("DatabaseUnavailable")
+    return DatabaseUnavailable(nothing_was_written=nothing_was_written, worth_repeating=worth_repeating)

@@ -1,0 +1,132 @@
+"""Bringing a database up to date, and giving the application its own login there."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from pg8000.exceptions import Error
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from backend.database import connection
+from backend.database.session import STARTING_ROLE
+from backend.database.url import DatabaseUrl, InvalidDatabaseUrl
+from backend.settings import ConfigurationError
+
+LOGIN_SETTINGS = {"statement_timeout": "8s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "15s"}
+"""PostgreSQL ends what our own timeouts gave up on. A pooler refuses these at start-up, so they belong to the login."""
+
+ROLE_EXISTS = ("42710", "23505")
+
+
+class MigrationFailed(ConfigurationError):
+    """One line that says what to mend, without a password in it."""
+
+
+def migrate(direct_url: str, database_url: str, say: Callable[[str], None]) -> None:
+    """Apply every migration, and create the application's login where it is missing.
+
+    :param direct_url: the owner's connection string, without a pooler
+    :param database_url: the application's connection string, whose user and password the login gets
+    :param say: called with one line for each step
+    :raises MigrationFailed: the database cannot be reached, or a migration failed
+    """
+    try:
+        owner = DatabaseUrl.parse(direct_url)
+        application = DatabaseUrl.parse(database_url)
+    except InvalidDatabaseUrl as error:
+        raise MigrationFailed(f"DATABASE_URL or DATABASE_DIRECT_URL: {error}") from None
+    apply(owner, application, say)
+
+
+def apply(owner: DatabaseUrl, application: DatabaseUrl, say: Callable[[str], None]) -> None:
+    """`migrate`, for connection strings that are parsed already."""
+    try:
+        with owner_engine(owner).connect() as session:
+            before = _revision(session)
+            _upgrade(session)
+            after = _revision(session)
+            session.commit()
+            say(f"Schema: revision {after}" + ("" if before == after else f" (was {before or 'empty'})"))
+            if owner.user == application.user:
+                say("Login: DATABASE_URL is the owner's, so PostgreSQL protects less. README: 'A login of its own'.")
+            else:
+                say(_provide_login(session, application))
+                session.commit()
+    except SQLAlchemyError as error:
+        raise MigrationFailed(_sentence(error)) from error
+    try:
+        connection.Connection.open(application, role=STARTING_ROLE).close()
+    except Error as error:
+        raise MigrationFailed(
+            f"The schema is up to date, but DATABASE_URL cannot log in ({_reason(error)}). "
+            f"Does its password fit the login {application.user!r}?"
+        ) from error
+
+
+def owner_engine(url: DatabaseUrl) -> Engine:
+    """An engine for the owner, whose transactions start as nobody else."""
+    return create_engine(
+        URL.create("postgresql+oneflight"),
+        creator=partial(connection.Connection.open, url),
+        poolclass=NullPool,
+        hide_parameters=True,
+    )
+
+
+def alembic_config() -> Config:
+    """Alembic's configuration, without a file."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    return config
+
+
+def _upgrade(session: Connection) -> None:
+    config = alembic_config()
+    config.attributes["connection"] = session
+    command.upgrade(config, "head")
+
+
+def _revision(session: Connection) -> str | None:
+    exists = session.execute(text("select to_regclass('public.alembic_version') is not null")).scalar_one()
+    revision: str | None = None
+    if exists:
+        revision = session.execute(text("select version_num from alembic_version")).scalar_one_or_none()
+    session.rollback()  # nothing may be open when Alembic begins
+    return revision
+
+
+def _provide_login(session: Connection, application: DatabaseUrl) -> str:
+    """Create the application's login where it is missing; it has no rights but to take the two roles."""
+    quote = session.dialect.identifier_preparer.quote_identifier
+    login = quote(application.user)
+    is_there = session.execute(
+        text("select true from pg_roles where rolname = :name"), {"name": application.user}
+    ).scalar_one_or_none()
+    if not is_there:
+        # Neon takes only plain text here, and DDL takes no parameters; the connection is encrypted, or local.
+        password = session.execute(
+            text("select quote_literal(:password)"), {"password": application.password}
+        ).scalar_one()
+        try:
+            with session.begin_nested():
+                session.exec_driver_sql(f"create role {login} login noinherit password {password}")
+        except DBAPIError as error:
+            if connection.sqlstate(error.orig) not in ROLE_EXISTS:  # somebody else's migration was faster
+                raise
+    session.exec_driver_sql(f"grant todo_auth, todo_user to {login} with inherit false, set true")
+    for name, value in LOGIN_SETTINGS.items():
+        session.exec_driver_sql(f"alter role {login} set {name} = '{value}'")
+    return f"Login: {application.user} {'is there already' if is_there else 'created'}, and may take the two roles"
+
+
+def _sentence(error: SQLAlchemyError) -> str:
+    cause = getattr(error, "orig", None) or error
+    return f"The database could not be migrated: {_reason(cause)}"
+
+
+def _reason(error: BaseException) -> str:
+    state = connection.sqlstate(error)
+    return f"PostgreSQL says {state}: {error.args[0]['M']}" if state else str(error)

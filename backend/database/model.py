@@ -1,0 +1,41 @@
+"""What every table has in common, and how constraints are named."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import PlainSerializer
+from sqlalchemy import DateTime, text
+from sqlmodel import Field, SQLModel
+
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+NEW_ID = text("uuid_v7()")
+"""Ids sort by their time of birth (RFC 9562, 5.7), which keeps the index's newest pages together."""
+NOW = text("now()")
+TIMESTAMP_FORMAT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+"""`rfc3339` as PostgreSQL's to_char writes it, for a time in UTC."""
+
+
+def rfc3339(moment: datetime) -> str:
+    """A moment as every endpoint writes it: RFC 3339, UTC, microseconds, `Z`."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+Timestamp = Annotated[datetime, PlainSerializer(rfc3339, when_used="json")]
+
+
+def new_id() -> Any:
+    """A primary key that the database fills in."""
+    return Field(default=None, primary_key=True, sa_column_kwargs={"server_default": NEW_ID})
+
+
+def timestamp(*, filled_in: bool = True) -> Any:
+    """A moment in UTC, filled in by the database unless it says otherwise."""
+    options = {"server_default": NOW} if filled_in else {}
+    return Field(default=None, sa_type=DateTime(timezone=True), nullable=False, sa_column_kwargs=options)

@@ -1,0 +1,142 @@
+"""Neon's connection string, as it is printed, as what pg8000 needs: address, credentials and a TLS context.
+
+`postgresql://user:p%40ss@ep-cool-name-123-pooler.eu-central-1.aws.neon.tech/neondb?sslmode=require&channel_binding=require`
+"""
+
+import ipaddress
+import ssl
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Self
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+SCHEMES = ("postgres", "postgresql", "postgresql+pg8000")
+VERIFIED_MODES = ("require", "verify-ca", "verify-full")
+"""With each of these the certificate and the host's name are verified: libpq's `require` would verify neither."""
+WEAK_MODES = ("disable", "allow", "prefer")
+CHANNEL_BINDINGS = ("disable", "prefer", "require")
+KNOWN_PARAMETERS = ("sslmode", "channel_binding", "host", "application_name")
+POOLER_SUFFIX = "-pooler"
+DEFAULT_PORT = 5432
+
+
+class InvalidDatabaseUrl(ValueError):
+    """What is wrong with the URL; never shows the URL, whose password it would tell."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseUrl:
+    """A parsed connection string. `host` is a name or an address; `socket` the path of a unix socket, for local use."""
+
+    user: str
+    password: str | None = field(repr=False)
+    database: str
+    host: str = ""
+    port: int = DEFAULT_PORT
+    socket: str | None = None
+    tls: bool = True
+    channel_binding_required: bool = False
+    ca_file: str | None = None
+    application_name: str | None = None
+
+    @classmethod
+    def parse(cls, url: str, *, ca_file: str | None = None, sam_local: bool = False) -> Self:
+        """Read a connection string.
+
+        :param ca_file: PEM file to trust in place of the system's certificates
+        :param sam_local: allow an unverified connection to a host that is not loopback (`sam local` containers)
+        :raises InvalidDatabaseUrl: what to mend, without the URL
+        """
+        try:
+            parts = urlsplit(url.strip())
+            port = parts.port or DEFAULT_PORT
+        except ValueError:
+            raise InvalidDatabaseUrl("is not a URL; percent-encode special characters of the password") from None
+        if parts.scheme not in SCHEMES:
+            raise InvalidDatabaseUrl("must start with postgresql:// (or postgres://)")
+        if parts.fragment:
+            raise InvalidDatabaseUrl("has a # in it; write %23 where it belongs to the password")
+        parameters = _parameters(parts.query)
+        user, database = unquote(parts.username or ""), unquote(parts.path.removeprefix("/"))
+        if not user or not database or "/" in database:
+            raise InvalidDatabaseUrl("must name a user and a database: postgresql://user:password@host/database")
+
+        host = unquote(parts.hostname or "") or parameters.get("host", "")
+        if not host:
+            raise InvalidDatabaseUrl("must name a host: postgresql://user:password@host/database")
+        socket = f"{host.rstrip('/')}/.s.PGSQL.{port}" if host.startswith("/") else None
+        local = socket is not None or _is_loopback(host)
+
+        mode = parameters.get("sslmode", "prefer" if local else "require")
+        if mode not in VERIFIED_MODES + WEAK_MODES:
+            raise InvalidDatabaseUrl(f"sslmode must be one of {', '.join(VERIFIED_MODES + WEAK_MODES)}")
+        if mode in WEAK_MODES and not (local or sam_local):
+            raise InvalidDatabaseUrl("sslmode weaker than require is only for a database on this machine")
+        binding = parameters.get("channel_binding", "prefer")
+        if binding not in CHANNEL_BINDINGS:
+            raise InvalidDatabaseUrl(f"channel_binding must be one of {', '.join(CHANNEL_BINDINGS)}")
+        tls = mode in VERIFIED_MODES
+        if binding == "require" and not tls:
+            raise InvalidDatabaseUrl("channel_binding=require needs sslmode=require")
+        if socket is not None and tls:
+            raise InvalidDatabaseUrl("a unix socket has no TLS; leave sslmode out")
+
+        return cls(
+            user=user,
+            password=None if parts.password is None else unquote(parts.password),
+            database=database,
+            host="" if socket else host,
+            port=port,
+            socket=socket,
+            tls=tls,
+            channel_binding_required=binding == "require",
+            ca_file=ca_file,
+            application_name=parameters.get("application_name"),
+        )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the database is on this machine."""
+        return self.socket is not None or _is_loopback(self.host)
+
+    def direct(self) -> Self:
+        """The same database without Neon's pooler, for what a transaction pooler cannot do: migrations."""
+        name, dot, domain = self.host.partition(".")
+        return replace(self, host=name.removesuffix(POOLER_SUFFIX) + dot + domain)
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """The TLS context to connect with; None where the connection stays in clear text.
+
+        :raises InvalidDatabaseUrl: the CA file cannot be read
+        """
+        return _tls_context(self.ca_file) if self.tls else None
+
+
+@cache
+def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """One context per process: loading the system's certificates takes longer than a whole request."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificate and host name, sends SNI
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_verify_locations(ca_file) if ca_file else context.load_default_certs()
+    except (OSError, ssl.SSLError):
+        raise InvalidDatabaseUrl("the CA file (DATABASE_CA_FILE) cannot be read as PEM certificates") from None
+    return context
+
+
+def _parameters(query: str) -> dict[str, str]:
+    parameters = dict(parse_qsl(query, keep_blank_values=True))
+    for name in parameters:
+        if name not in KNOWN_PARAMETERS:
+            # The name is printed because it is the user's own typing; the value may be a secret.
+            raise InvalidDatabaseUrl(f"unknown parameter {name[:40]!r}; known are {', '.join(KNOWN_PARAMETERS)}")
+    return parameters
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

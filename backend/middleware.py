@@ -1,0 +1,156 @@
+"""What surrounds every request, as pure ASGI: the request's id, the access log, headers, the body limit, the last-resort 500.
+
+From the outside in: `RequestLog` (id, log, headers, time budget) · CORS (Starlette's) · `LastResort` (a 500 must carry CORS
+headers, or a browser reports a network error) · gzip (Starlette's) · `BodyLimit` · `TrailingSlash` · the application.
+"""
+
+import time
+from typing import Any
+from uuid import uuid4
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend.database import budget
+from backend.errors import BODY_LIMIT_BYTES, InternalError, PayloadTooLarge, error_response
+from backend.telemetry import count, logger
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    "Referrer-Policy": "no-referrer",
+}
+REQUEST_ID = "X-Request-ID"
+DRAIN_LIMIT_BYTES = 16 * 1024 * 1024
+"""How much of a refused body is read and thrown away: a client that still sends may miss an answer given earlier."""
+
+
+class RequestLog:
+    """Gives the request its id, its time budget and its headers, and writes one access line for it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        budget.start()
+        status = 500
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers[REQUEST_ID] = request_id
+            await send(message)
+
+        with logger.append_context_keys(request_id=request_id):
+            try:
+                await self.app(scope, receive, send_with_headers)
+            finally:
+                user_id = scope["state"].get("user_id")
+                logger.info(
+                    "Request",
+                    method=scope["method"],
+                    route=getattr(scope.get("route"), "path", None),
+                    status=status,
+                    duration_ms=round((time.perf_counter() - started) * 1000, 1),
+                    **({"user_id": str(user_id)} if user_id else {}),
+                )
+
+
+class LastResort:
+    """Answers what nobody expected with a 500 that tells nothing, and logs what it was (FR-034, NFR-015)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_answered = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal is_answered
+            is_answered = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_note)
+        except Exception as error:
+            logger.error("Unhandled error", **_described(error))
+            count("UnhandledError")
+            if is_answered:
+                raise
+            await error_response(InternalError())(scope, receive, send)
+
+
+class BodyLimit:
+    """Refuses a body larger than anything the API could store."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        body = bytearray()
+        received, more = 0, True
+        while more and received <= DRAIN_LIMIT_BYTES:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            chunk = message.get("body", b"")
+            received += len(chunk)
+            if received <= BODY_LIMIT_BYTES:
+                body += chunk
+            more = message.get("more_body", False)
+        if received > BODY_LIMIT_BYTES:
+            await error_response(PayloadTooLarge())(scope, receive, send)
+            return
+        is_read = False
+
+        async def receive_body() -> Message:
+            nonlocal is_read
+            if is_read:
+                return await receive()
+            is_read = True
+            return {"type": "http.request", "body": bytes(body), "more_body": False}
+
+        await self.app(scope, receive_body, send)
+
+
+class TrailingSlash:
+    """Takes a trailing slash for the same path. A redirect would lose the stage, and axios its body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["path"] = scope["path"].rstrip("/") or "/"  # in place: the access log reads the route from this scope
+        await self.app(scope, receive, send)
+
+
+def _request_id(scope: Scope) -> str:
+    """API Gateway's id of the request, which is the one in its own log; a new one elsewhere."""
+    event: dict[str, Any] = scope.get("aws.event", {})
+    request_id = event.get("requestContext", {}).get("requestId")
+    return str(request_id) if request_id else uuid4().hex
+
+
+def _described(error: Exception) -> dict[str, Any]:
+    """What may be logged of an exception: its type and where it was raised. Its text may hold what a user sent."""
+    frames = []
+    traceback = error.__traceback__
+    while traceback:
+        code = traceback.tb_frame.f_code
+        frames.append(f"{code.co_filename}:{traceback.tb_lineno} {code.co_name}")
+        traceback = traceback.tb_next
+    return {"error": f"{type(error).__module__}.{type(error).__qualname__}", "frames": frames[-12:]}

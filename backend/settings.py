@@ -1,0 +1,131 @@
+"""The environment, validated when the process starts (SC-014, NFR-021)."""
+
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from backend.database.url import DatabaseUrl, InvalidDatabaseUrl
+
+SECRET_MIN_CHARACTERS = 32
+
+
+class ConfigurationError(Exception):
+    """A missing or unusable variable; the message names it, and never shows its value."""
+
+
+class Settings(BaseSettings):
+    """Every variable the function reads. DESIGN.md, "Environment", is the list that operators rely on."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    database_url: SecretStr
+    database_pool_size: int = Field(default=0, ge=0, le=100)
+    database_direct_url: SecretStr | None = None
+    database_ca_file: str | None = None
+
+    better_auth_secret: SecretStr
+    better_auth_secret_previous: SecretStr | None = None
+    frontend_url: Annotated[tuple[str, ...], NoDecode]
+
+    access_token_expire_minutes: int = Field(default=15, ge=1, le=24 * 60)
+    refresh_token_expire_days: int = Field(default=7, ge=1, le=365)
+    refresh_reuse_leeway_seconds: int = Field(default=10, ge=0, le=300)
+
+    signin_failures_per_account_and_address: int = Field(default=10, ge=1, le=10_000)
+    signin_failures_per_account: int = Field(default=100, ge=1, le=10_000)
+    signin_failures_per_address: int = Field(default=300, ge=1, le=10_000)
+    signin_window_seconds: int = Field(default=900, ge=1, le=86_400)
+    signups_per_address: int = Field(default=200, ge=1, le=10_000)
+    signup_window_seconds: int = Field(default=600, ge=1, le=86_400)
+    refreshes_per_sign_in: int = Field(default=60, ge=1, le=10_000)
+
+    tasks_per_user: int = Field(default=10_000, ge=1, le=100_000)
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")
+
+    # AWS_SAM_LOCAL is set by `sam local`, whose containers reach the host's database by a name that is not loopback.
+    aws_sam_local: bool = False
+
+    @field_validator("better_auth_secret", "better_auth_secret_previous")
+    @classmethod
+    def _secret_is_strong(cls, secret: SecretStr | None) -> SecretStr | None:
+        # NFR-003 counts characters, HS256's key wants 32 bytes (RFC 7518, 3.2); characters are never more than bytes.
+        if secret is not None and len(secret.get_secret_value()) < SECRET_MIN_CHARACTERS:
+            raise ValueError(
+                f"must be at least {SECRET_MIN_CHARACTERS} characters; `openssl rand -base64 48` makes one"
+            )
+        return secret
+
+    @field_validator("frontend_url", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
+
+    @field_validator("frontend_url")
+    @classmethod
+    def _origins_are_exact(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if not origins:
+            raise ValueError("must name at least one origin, such as https://todo.example.com")
+        for origin in origins:
+            parts = urlsplit(origin)
+            exact = f"{parts.scheme}://{parts.netloc}"
+            if parts.scheme not in ("http", "https") or not parts.hostname or "*" in origin or origin != exact:
+                raise ValueError(
+                    "must be origins like https://todo.example.com, separated by commas: "
+                    "scheme and host, without a path, never *"
+                )
+        return tuple(origin.lower() for origin in origins)  # browsers send the Origin in lower case (RFC 6454, 4)
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _database_urls_are_usable(self) -> Self:
+        self.database().tls_context()  # an unreadable CA file should stop the start, not the first request
+        return self
+
+    def database(self) -> DatabaseUrl:
+        """Where the application's own login connects to."""
+        return self._parsed("DATABASE_URL", self.database_url)
+
+    def database_direct(self) -> DatabaseUrl:
+        """Where migrations connect to: the owner's URL, or the application's without Neon's pooler."""
+        if self.database_direct_url is None:
+            return self.database().direct()
+        return self._parsed("DATABASE_DIRECT_URL", self.database_direct_url)
+
+    def _parsed(self, variable: str, url: SecretStr) -> DatabaseUrl:
+        try:
+            return DatabaseUrl.parse(
+                url.get_secret_value(), ca_file=self.database_ca_file, sam_local=self.aws_sam_local
+            )
+        except InvalidDatabaseUrl as error:
+            raise ValueError(f"{variable}: {error}") from None
+
+
+def load_settings() -> Settings:
+    """Read the environment, and `.env` where there is one.
+
+    :raises ConfigurationError: one line that names every variable to mend
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ConfigurationError(f"Configuration: {'; '.join(map(_sentence, error.errors()))}") from None
+
+
+def _sentence(error: object) -> str:
+    """One problem as a person would say it, without the value that caused it."""
+    assert isinstance(error, dict)
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if not error["loc"]:
+        return message
+    variable = str(error["loc"][0]).upper()
+    return f"{variable} is not set" if error["type"] == "missing" else f"{variable}: {message}"

@@ -1,0 +1,61 @@
+"""What the task endpoints take and give."""
+
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+
+from backend.database.model import Timestamp
+from backend.tasks.models import DESCRIPTION_MAX_LENGTH, TITLE_MAX_LENGTH
+from backend.text import line, prose
+
+Title = line(TITLE_MAX_LENGTH, f"1 to {TITLE_MAX_LENGTH} characters, after surrounding white space is taken off.")
+Description = prose(DESCRIPTION_MAX_LENGTH, f"Up to {DESCRIPTION_MAX_LENGTH} characters; null or empty for none.")
+
+
+def _may_be_left_out() -> Any:
+    """A member without a default: left out is not the same as null."""
+    return Field(default=None, json_schema_extra=lambda schema: schema.pop("default", None))
+
+
+class TaskCreate(BaseModel):
+    """A new task. Whose it is comes from the token, never from here (FR-016)."""
+
+    title: Title
+    description: Description | None = None
+
+
+class TaskUpdate(BaseModel):
+    """Changes to a task: at least one member; what is left out is kept."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": [name]} for name in ("title", "description", "completed")]}
+    )
+
+    title: Title = _may_be_left_out()
+    description: Description | None = _may_be_left_out()
+    completed: StrictBool = _may_be_left_out()
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("must have at least one of title, description, completed")
+        return self
+
+    def changes(self) -> dict[str, Any]:
+        """The members that were sent."""
+        return self.model_dump(exclude_unset=True)
+
+
+class TaskPublic(BaseModel):
+    """A task, as its owner sees it: exactly these members (FR-042)."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    title: str = Field(min_length=1, max_length=TITLE_MAX_LENGTH)
+    description: str | None = Field(max_length=DESCRIPTION_MAX_LENGTH)
+    completed: bool
+    created_at: Timestamp
+    updated_at: Timestamp
+    user_id: UUID

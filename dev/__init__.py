@@ -1,0 +1,1 @@
+"""What a developer's machine needs around the API: PostgreSQL, settings, a web server. Never deployed."""

@@ -1,0 +1,56 @@
+"""What `make start` does, step by step, and what it says meanwhile."""
+
+import os
+from contextlib import ExitStack
+
+from backend.settings import ConfigurationError, load_settings
+from dev import server, settings
+from dev.database import embedded, environment, prepare
+from dev.postgres import CHECKOUT
+from dev.problem import Problem
+from dev.secret import kept_secret
+
+DATA = CHECKOUT / ".data"
+
+
+def start() -> None:
+    """Serve the API until SIGINT or SIGTERM, with everything that it needs.
+
+    :raises Problem: something has to be mended first
+    """
+    try:
+        with ExitStack() as running:
+            _start(running)
+    except (ConfigurationError, OSError) as error:
+        raise Problem(str(error)) from None
+
+
+def _start(running: ExitStack) -> None:
+    given = settings.read(CHECKOUT / ".env")
+    port = settings.port(given["PORT"])
+    reserved = running.enter_context(server.reserve(port))
+    DATA.mkdir(exist_ok=True)
+    DATA.chmod(0o711)  # PostgreSQL's account has to get through; each secret in it is closed by itself
+
+    os.environ |= {"BETTER_AUTH_SECRET": kept_secret(DATA / "better_auth_secret")} | given
+    place = "in the database of DATABASE_URL"
+    if "DATABASE_URL" not in given:
+        postgres = running.enter_context(embedded(DATA, port, _say))
+        os.environ |= environment(postgres)
+        place = str(postgres.directory)
+    configured = load_settings()
+    prepare(configured, _say)
+
+    _say("Starting the API")
+    from backend.main import app  # reads the environment when it is imported
+
+    def announce() -> None:
+        url = f"http://{server.HOST}:{port}"
+        _say(f"Ready. Stop with Ctrl-C.\n  API        {url}\n  Docs       {url}/docs")
+        _say(f"  Frontend   {', '.join(configured.frontend_url)} may call it (FRONTEND_URL)\n  Data       {place}")
+
+    server.serve(app, reserved, announce)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

@@ -1,0 +1,210 @@
+"""The embedded PostgreSQL: it keeps its data, stays on this machine, and never outlives whoever started it."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from pg8000.exceptions import DatabaseError
+from pg8000.native import Connection
+
+from backend.database.url import DatabaseUrl
+from dev.lock import acquire
+from dev.postgres import CHECKOUT, EmbeddedPostgres
+from dev.problem import Problem
+
+STARTER = """
+import sys
+from pathlib import Path
+from dev.postgres import EmbeddedPostgres
+server = EmbeddedPostgres(Path(sys.argv[1]), {"fsync": "off"})
+print(server.url(), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """A place that PostgreSQL's account can enter, unlike pytest's own under root."""
+    with TemporaryDirectory(prefix="todo-test-") as path:
+        yield Path(path)
+
+
+def connect(url: str) -> Connection:
+    address = DatabaseUrl.parse(url)
+    return Connection(
+        address.user, host=address.host, port=address.port, database=address.database, password=address.password
+    )
+
+
+def query(url: str, sql: str) -> list[list[object]]:
+    with closing(connect(url)) as connection:
+        return list(connection.run(sql) or [])
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def has_ended(pid: int) -> bool:
+    """Whether the process is gone, or only waits for its parent to notice."""
+    listed = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], check=False, capture_output=True, text=True)
+    return listed.stdout.strip() in ("", "Z", "Zs")
+
+
+def server_pid(directory: Path) -> int:
+    return int((directory / "data" / "postmaster.pid").read_text().splitlines()[0])
+
+
+def start_in_another_process(directory: Path) -> tuple[subprocess.Popen[str], str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", STARTER, directory],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=CHECKOUT,
+    )
+    assert process.stdout is not None
+    return process, process.stdout.readline().strip()
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
+
+
+def test_keeps_its_data_from_one_start_to_the_next(directory: Path) -> None:
+    with EmbeddedPostgres(directory, {"fsync": "off"}) as server:
+        query(server.url(), "CREATE TABLE kept AS SELECT 42 AS answer")
+
+    with EmbeddedPostgres(directory) as server:
+        assert query(server.url(), "SELECT answer FROM kept") == [[42]]
+        assert query(server.url(), "SHOW fsync") == [["on"]]
+
+
+def test_admits_nobody_without_the_password(directory: Path) -> None:
+    with EmbeddedPostgres(directory) as server, pytest.raises(DatabaseError, match="28P01"):
+        connect(server.url().replace("postgres:", "postgres:wrong"))
+
+
+def test_shows_neither_password_nor_data_to_other_users(directory: Path) -> None:
+    with EmbeddedPostgres(directory):
+        assert (directory / "password").stat().st_mode & 0o077 == 0
+        assert (directory / "data").stat().st_mode & 0o077 == 0
+
+
+def test_listens_on_loopback_only(directory: Path) -> None:
+    with EmbeddedPostgres(directory) as server:
+        assert query(server.url(), "SHOW listen_addresses") == [["127.0.0.1"]]
+        assert query(server.url(), "SHOW unix_socket_directories") == [[""]]
+
+
+def test_ends_when_its_starter_is_killed(directory: Path) -> None:
+    starter, _ = start_in_another_process(directory)
+    pid = server_pid(directory)
+
+    end(starter)
+
+    wait_until(lambda: has_ended(pid))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has ended")
+def test_ends_when_every_python_is_killed(directory: Path) -> None:
+    starter, _ = start_in_another_process(directory)
+    pid = server_pid(directory)
+    guardian = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+    os.kill(guardian, signal.SIGKILL)
+    end(starter)
+
+    wait_until(lambda: has_ended(pid))
+
+
+def test_starts_again_at_once_where_another_was_killed(directory: Path) -> None:
+    starter, url = start_in_another_process(directory)
+    query(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+
+    end(starter)
+
+    with EmbeddedPostgres(directory) as server:
+        assert query(server.url(), "SELECT answer FROM kept") == [[42]]
+
+
+def test_starts_after_a_power_loss_though_another_process_has_the_old_one_s_id(directory: Path) -> None:
+    starter, url = start_in_another_process(directory)
+    query(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+    status = directory / "data" / "postmaster.pid"
+    pid, left_behind = server_pid(directory), status.read_text()
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: has_ended(pid))
+    end(starter)
+    status.write_text(left_behind.replace(str(pid), str(os.getpid()), 1))
+
+    with EmbeddedPostgres(directory) as server:
+        assert query(server.url(), "SELECT answer FROM kept") == [[42]]
+
+
+def test_starts_where_an_earlier_initialisation_was_cut_short(directory: Path) -> None:
+    unfinished = directory / "data.new"
+    unfinished.mkdir()
+    (unfinished / "PG_VERSION").write_text("18\n")
+
+    with EmbeddedPostgres(directory) as server:
+        assert query(server.url(), "SELECT 1") == [[1]]
+
+
+def test_two_never_run_on_the_same_data(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dev.postgres.STOP_SECONDS", 0.1)
+    held = acquire(directory / "lock")
+    assert held is not None
+
+    with pytest.raises(Problem, match="Another PostgreSQL is running in"):
+        EmbeddedPostgres(directory)
+
+    os.close(held)
+
+
+def test_another_port_is_taken_when_the_first_is_lost_to_a_race(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as faster, socket.socket() as probe:
+        faster.bind(("127.0.0.1", 0))
+        faster.listen()
+        probe.bind(("127.0.0.1", 0))
+        ports = [faster.getsockname()[1], probe.getsockname()[1]]
+        free = ports[1]
+        probe.close()
+        monkeypatch.setattr("dev.postgres._free_port", lambda: ports.pop(0))
+
+        with EmbeddedPostgres(directory) as server:
+            assert server.port == free
+
+
+def test_a_setting_that_postgresql_refuses_is_one_clear_line(directory: Path) -> None:
+    with pytest.raises(
+        Problem, match=r'^PostgreSQL does not start: .*"shared_buffers": "none" \(all of it is in .*\)$'
+    ):
+        EmbeddedPostgres(directory, {"shared_buffers": "none"})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs PostgreSQL as itself, wherever that may be")
+def test_under_root_the_data_move_out_of_a_folder_that_only_root_may_enter(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+
+    with EmbeddedPostgres(closed / "postgres") as server:
+        assert server.directory.parent.parent == Path("/var/tmp")
+        assert query(server.url(), "SELECT 1") == [[1]]
+        assert closed.stat().st_mode & 0o777 == 0o700
+    shutil.rmtree(server.directory)

@@ -1,0 +1,248 @@
+"""`make start` as a developer meets it: what it prints, what it refuses, and that it leaves nothing running."""
+
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.request import urlopen
+
+import pytest
+
+from dev import settings
+from dev.postgres import CHECKOUT, EmbeddedPostgres
+from dev.problem import Problem
+
+START_SECONDS = 60
+OURS = ("PATH", "HOME", "LANG", "TMPDIR")
+
+
+@dataclass
+class Start:
+    """One run of `make start`, without its make: it is `python -m dev` that does the work."""
+
+    process: subprocess.Popen[str]
+    output: Path
+    errors: Path
+    port: int
+
+    def is_ready(self) -> bool:
+        return "Ready." in self.output.read_text()
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not self.is_ready():
+            assert self.process.poll() is None, self.errors.read_text()
+            assert time.monotonic() < deadline, self.output.read_text()
+            time.sleep(0.05)
+
+    def get(self, path: str) -> bytes:
+        with closing(urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10)) as response:
+            return bytes(response.read())
+
+    def stop(self, how: signal.Signals) -> int:
+        self.process.send_signal(how)
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def checkout() -> Iterator[Path]:
+    """A copy of this checkout without its data, its `.env` and its packages."""
+    with TemporaryDirectory(prefix="todo-test-") as path:
+        Path(path).chmod(0o711)
+        for part in ("backend", "dev"):
+            shutil.copytree(CHECKOUT / part, Path(path, part), ignore=shutil.ignore_patterns("__pycache__"))
+        yield Path(path)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(**variables: str) -> dict[str, str]:
+    return {name: os.environ[name] for name in OURS if name in os.environ} | variables
+
+
+@contextmanager
+def starting(checkout: Path, **variables: str) -> Iterator[Start]:
+    port = free_port()
+    output, errors = checkout / f"{port}.out", checkout / f"{port}.err"
+    with output.open("w") as stdout, errors.open("w") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dev"],
+            cwd=checkout,
+            env=environment(PORT=str(port), **variables),
+            stdout=stdout,
+            stderr=stderr,
+            text=True,
+        )
+    try:
+        yield Start(process, output, errors, port)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def started(checkout: Path, **variables: str) -> Iterator[Start]:
+    with starting(checkout, **variables) as start:
+        start.wait_until_ready()
+        yield start
+
+
+def refused(checkout: Path, variables: Mapping[str, str]) -> str:
+    """What a start that does not succeed says, which is one line, on standard error, with exit code 1."""
+    run = subprocess.run(
+        [sys.executable, "-m", "dev"],
+        check=False,
+        cwd=checkout,
+        env=environment(PORT=str(free_port())) | variables,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+    )
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert run.stderr.count("\n") == 1, run.stderr
+    return run.stderr.strip()
+
+
+def can_connect(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def database_port(directory: Path) -> int:
+    return int((directory / "data" / "postmaster.pid").read_text().splitlines()[3])
+
+
+def wait_until_closed(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while can_connect(port):
+        assert time.monotonic() < deadline, "the database still runs"
+        time.sleep(0.05)
+
+
+def test_serves_the_api_where_it_says(checkout: Path) -> None:
+    with started(checkout) as start:
+        assert f"http://127.0.0.1:{start.port}\n" in start.output.read_text()
+        assert "http://localhost:3000" in start.output.read_text()
+        assert b"status" in start.get("/")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_stops_everything_when_asked_to(checkout: Path, how: signal.Signals) -> None:
+    with started(checkout) as start:
+        port = database_port(checkout / ".data" / "postgres")
+
+        assert start.stop(how) == 0
+
+        assert start.output.read_text().endswith("Stopped.\n")
+        assert start.errors.read_text() == ""
+        assert not can_connect(start.port)
+        assert not can_connect(port)
+
+
+def test_leaves_nothing_running_when_it_is_killed_and_finds_its_data_again(checkout: Path) -> None:
+    with started(checkout) as start:
+        port = database_port(checkout / ".data" / "postgres")
+        start.stop(signal.SIGKILL)
+        wait_until_closed(port)
+
+    secret = (checkout / ".data" / "better_auth_secret").read_text()
+    with started(checkout):
+        assert (checkout / ".data" / "better_auth_secret").read_text() == secret
+
+
+def test_stops_when_the_make_that_started_it_is_killed(checkout: Path) -> None:
+    with subprocess.Popen(["sleep", "600"]) as make, ExitStack() as running:
+        running.callback(make.kill)
+        start = running.enter_context(starting(checkout, MAKE_PID=str(make.pid)))  # not its parent: as if it were gone
+
+        assert start.process.wait(START_SECONDS) == 0
+        assert "Stopped." in start.output.read_text()
+
+
+def test_a_second_one_in_the_same_checkout_has_a_database_of_its_own(checkout: Path) -> None:
+    with started(checkout) as first, started(checkout) as second:
+        assert f"postgres-{second.port}" in second.output.read_text()
+        assert database_port(checkout / ".data" / "postgres") != database_port(
+            checkout / ".data" / f"postgres-{second.port}"
+        )
+        first.stop(signal.SIGTERM)
+        assert b"status" in second.get("/api/health")
+
+
+def test_keeps_its_secrets_from_other_users(checkout: Path) -> None:
+    with started(checkout):
+        for name in ("better_auth_secret", "postgres/password", "postgres/todo_api_password"):
+            assert stat.S_IMODE((checkout / ".data" / name).stat().st_mode) == 0o600
+
+
+def test_takes_the_database_of_database_url(checkout: Path) -> None:
+    with TemporaryDirectory(prefix="todo-test-") as path, EmbeddedPostgres(Path(path)) as postgres:
+        (checkout / ".env").write_text(f"DATABASE_URL={postgres.url()}\n")
+        with started(checkout) as start:
+            assert b"status" in start.get("/api/health")
+            assert not (checkout / ".data" / "postgres").exists()
+
+
+def test_a_port_in_use_is_said_before_anything_is_started(checkout: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+
+        said = refused(checkout, {"PORT": str(port)})
+
+    assert said == f"Port {port} is in use; set PORT to another one, e.g. PORT={port % 65535 + 1} make start"
+    assert not (checkout / ".data").exists()
+
+
+def test_a_port_that_is_none_is_one_clear_line(checkout: Path) -> None:
+    assert refused(checkout, {"PORT": "80a"}).startswith("PORT must be a number from 1 to 65535")
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "8000.0", "٨٠٠٠", "9" * 5000])
+def test_only_a_number_from_1_to_65535_is_a_port(text: str) -> None:
+    with pytest.raises(Problem):
+        settings.port(text)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mysql://u:hunter2@localhost/d", "DATABASE_URL"),
+        ("postgresql://u:hunter2@[::1/d", "DATABASE_URL"),
+        ("postgresql://u:hunter2@127.0.0.1:1/d", "The database"),
+        ("postgresql://u:hunter2@/d?host=/nowhere", "The database"),
+    ],
+)
+def test_a_database_url_that_does_not_work_is_one_clear_line_without_its_password(
+    checkout: Path, url: str, said: str
+) -> None:
+    line = refused(checkout, {"DATABASE_URL": url})
+
+    assert said in line
+    assert "hunter2" not in line
+
+
+def test_a_refused_password_is_one_clear_line_without_it(checkout: Path) -> None:
+    with TemporaryDirectory(prefix="todo-test-") as path, EmbeddedPostgres(Path(path)) as postgres:
+        line = refused(checkout, {"DATABASE_URL": postgres.url().replace("postgres:", "postgres:hunter2")})
+
+    assert "password authentication failed" in line
+    assert "hunter2" not in line
+
+
+def test_a_weak_secret_is_one_clear_line(checkout: Path) -> None:
+    assert "BETTER_AUTH_SECRET" in refused(checkout, {"BETTER_AUTH_SECRET": "short"})

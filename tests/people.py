@@ -1,0 +1,85 @@
+"""People who use the API in tests, the way the frontend does."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass
+class Person:
+    """Somebody with an account, and the answer to the last sign-up, sign-in or refresh."""
+
+    http: httpx2.Client
+    password: str
+    auth: dict[str, Any]
+
+    @classmethod
+    def sign_up(cls, http: httpx2.Client, *, password: str = PASSWORD, **details: str) -> "Person":
+        """Create an account with an e-mail of its own."""
+        body = {"email": f"{uuid4().hex}@example.com", "password": password, **details}
+        response = http.post("/api/auth/signup", json=body)
+        assert response.status_code == 201, response.text
+        return cls(http, password, response.json())
+
+    @property
+    def id(self) -> str:
+        return str(self.auth["user"]["id"])
+
+    @property
+    def email(self) -> str:
+        return str(self.auth["user"]["email"])
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.auth['access_token']}"}
+
+    def signs_in(self) -> "Person":
+        """The same person on another device."""
+        response = self.http.post("/api/auth/signin", json={"email": self.email, "password": self.password})
+        assert response.status_code == 200, response.text
+        return Person(self.http, self.password, response.json())
+
+    def request(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        """A request with this person's access token."""
+        headers = {**self.headers, **options.pop("headers", {})}
+        return self.http.request(method, path, headers=headers, **options)
+
+    def get(self, path: str, **options: Any) -> httpx2.Response:
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> httpx2.Response:
+        return self.request("POST", path, **options)
+
+    def put(self, path: str, **options: Any) -> httpx2.Response:
+        return self.request("PUT", path, **options)
+
+    def patch(self, path: str, **options: Any) -> httpx2.Response:
+        return self.request("PATCH", path, **options)
+
+    def delete(self, path: str, **options: Any) -> httpx2.Response:
+        return self.request("DELETE", path, **options)
+
+    def adds_task(self, title: str = "Buy milk", **members: Any) -> dict[str, Any]:
+        """Create a task and give the answer."""
+        response = self.post("/api/tasks", json={"title": title, **members})
+        assert response.status_code == 201, response.text
+        task: dict[str, Any] = response.json()
+        return task
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """The list, as the API gives it."""
+        response = self.get("/api/tasks")
+        assert response.status_code == 200, response.text
+        tasks: list[dict[str, Any]] = response.json()
+        return tasks
+
+    def refreshes(self) -> httpx2.Response:
+        """Exchange the refresh token; keeps the answer when it is one."""
+        response = self.http.post("/api/auth/refresh", json={"refresh_token": self.auth["refresh_token"]})
+        if response.status_code == 200:
+            self.auth = response.json()
+        return response
