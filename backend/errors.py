@@ -1,7 +1,7 @@
 """The error family, and the one place that turns any exception into `{"detail": "<one sentence for a person>"}`.
 
-An error knows its status, its sentence and its headers; the same classes document the operations (`documented`), so that
-the OpenAPI document cannot drift from what the API answers.
+An error knows its status, its sentence and its headers; the same classes document the operations (`documented`), so
+that the OpenAPI document cannot drift from what the API answers.
 """
 
 from collections.abc import Iterable, Mapping
@@ -136,7 +136,8 @@ class Unavailable(ApiError):
 def documented(*errors: type[ApiError]) -> dict[int | str, dict[str, Any]]:
     """The `responses` of an operation that may raise these errors, for the OpenAPI document."""
     by_status: dict[int | str, dict[str, Any]] = {}
-    for error in (*errors, InternalError):
+    family: list[type[ApiError]] = [*errors, InternalError]
+    for error in family:
         response = by_status.setdefault(error.status, {"model": error.body, "description": ""})
         response["description"] = " ".join(filter(None, (response["description"], error.message)))
     return by_status

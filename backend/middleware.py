@@ -1,7 +1,8 @@
-"""What surrounds every request, as pure ASGI: the request's id, the access log, headers, the body limit, the last-resort 500.
+"""What surrounds every request, as pure ASGI: request id, access log, headers, body limit, the last-resort 500.
 
-From the outside in: `RequestLog` (id, log, headers, time budget) · CORS (Starlette's) · `LastResort` (a 500 must carry CORS
-headers, or a browser reports a network error) · gzip (Starlette's) · `BodyLimit` · `TrailingSlash` · the application.
+From the outside in: `RequestLog` (id, log, headers, time budget) · CORS (Starlette's) · `LastResort` (a 500 must carry
+CORS headers, or a browser reports a network error) · gzip (Starlette's) · `BodyLimit` · `TrailingSlash` · the
+application.
 """
 
 import time
@@ -55,15 +56,14 @@ class RequestLog:
             try:
                 await self.app(scope, receive, send_with_headers)
             finally:
-                user_id = scope["state"].get("user_id")
-                logger.info(
-                    "Request",
-                    method=scope["method"],
-                    route=getattr(scope.get("route"), "path", None),
-                    status=status,
-                    duration_ms=round((time.perf_counter() - started) * 1000, 1),
-                    **({"user_id": str(user_id)} if user_id else {}),
-                )
+                line = {
+                    "method": scope["method"],
+                    "route": getattr(scope.get("route"), "path", None),
+                    "status": status,
+                    "duration_ms": round((time.perf_counter() - started) * 1000, 1),
+                    "user_id": scope["state"].get("user_id"),
+                }
+                logger.info("Request", extra={key: value for key, value in line.items() if value is not None})
 
 
 class LastResort:

@@ -5,10 +5,11 @@ such text is a pattern: `maxLength` would refuse a title that is only too long f
 """
 
 import re
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, WithJsonSchema
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 SPACE = r"[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
 """What `str.strip` takes off, as a regular expression that means the same in ECMA-262 and in Python."""
@@ -16,9 +17,96 @@ INK = SPACE.replace("[", r"[^\u0000", 1)
 
 LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 EMAIL = rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{LABEL}(?:\.{LABEL})+"
-"""The HTML standard's e-mail pattern, with a dot in the domain (FR-002). https://html.spec.whatwg.org/#email-state-(type=email)"""
+"""The HTML standard's pattern, with a dot in the domain (FR-002). https://html.spec.whatwg.org/#valid-e-mail-address"""
 EMAIL_MAX_LENGTH = 254
-_email = re.compile(EMAIL, re.ASCII)
+
+
+class _Rule:
+    """A rule for Pydantic: how text is checked, and how the JSON schema says so."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", **self.json_schema()}
+
+    def check(self, value: str) -> str:
+        """The text as it is kept.
+
+        :raises ValueError: what is wrong with it, in words for a person
+        """
+        raise NotImplementedError
+
+    def json_schema(self) -> dict[str, Any]:
+        """The same rule for the OpenAPI document."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Line(_Rule):
+    """A line of text: stripped, not blank, at most `max_length` characters, no U+0000."""
+
+    max_length: int
+
+    def check(self, value: str) -> str:
+        """The line without the white space around it."""
+        line = _without_nul(value).strip()
+        if not line:
+            raise ValueError("must not be empty")
+        return _not_longer(line, self.max_length)
+
+    def json_schema(self) -> dict[str, Any]:
+        """A pattern, because the white space around the line does not count."""
+        pattern = rf"^{SPACE}*{INK}(?:[^\u0000]{{0,{self.max_length - 2}}}{INK})?{SPACE}*$"
+        description = f"1 to {self.max_length} characters, after surrounding white space is taken off."
+        return {"minLength": 1, "pattern": pattern, "description": description}
+
+
+@dataclass(frozen=True)
+class Prose(_Rule):
+    """Free text: kept as it is, up to `max_length` characters, no U+0000."""
+
+    max_length: int
+
+    def check(self, value: str) -> str:
+        """The text as it came."""
+        return _not_longer(_without_nul(value), self.max_length)
+
+    def json_schema(self) -> dict[str, Any]:
+        """A length and a pattern."""
+        return {"maxLength": self.max_length, "pattern": r"^[^\u0000]*$"}
+
+
+class EmailRule(_Rule):
+    """An e-mail address, stripped and lower-cased."""
+
+    _pattern = re.compile(EMAIL, re.ASCII)
+
+    def check(self, value: str) -> str:
+        """The address as accounts are found by."""
+        email = _not_longer(value.strip().lower(), EMAIL_MAX_LENGTH)
+        if not self._pattern.fullmatch(email):
+            raise ValueError("must be an e-mail address, such as ada@example.com")
+        return email
+
+    def json_schema(self) -> dict[str, Any]:
+        """A pattern, because the white space around the address does not count."""
+        return {
+            "pattern": rf"^{SPACE}*(?=[!-~]{{1,{EMAIL_MAX_LENGTH}}}{SPACE}*$){EMAIL}{SPACE}*$",
+            "description": f"An e-mail address of at most {EMAIL_MAX_LENGTH} characters; case does not matter.",
+        }
+
+
+Email = Annotated[str, EmailRule()]
+
+
+def may_be_left_out() -> Any:
+    """A member without a default: that it was left out is not the same as null."""
+
+    def no_default(schema: dict[str, Any]) -> None:
+        schema.pop("default", None)
+
+    return Field(default=None, json_schema_extra=no_default)
 
 
 def _without_nul(value: str) -> str:
@@ -27,54 +115,7 @@ def _without_nul(value: str) -> str:
     return value
 
 
-def _line(max_length: int) -> Callable[[str], str]:
-    def check(value: str) -> str:
-        stripped = _without_nul(value).strip()
-        if not stripped:
-            raise ValueError("must not be empty")
-        if len(stripped) > max_length:
-            raise ValueError(f"must be at most {max_length} characters")
-        return stripped
-
-    return check
-
-
-def line(max_length: int, description: str) -> Any:
-    """The type of a line of text: stripped, not blank, 1 to `max_length` characters, no U+0000."""
-    pattern = rf"^{SPACE}*{INK}(?:[^\u0000]{{0,{max_length - 2}}}{INK})?{SPACE}*$"
-    schema = {"type": "string", "minLength": 1, "pattern": pattern, "description": description}
-    return Annotated[str, AfterValidator(_line(max_length)), WithJsonSchema(schema)]
-
-
-def prose(max_length: int, description: str) -> Any:
-    """The type of free text: kept as it is, up to `max_length` characters, no U+0000."""
-
-    def check(value: str) -> str:
-        if len(value) > max_length:
-            raise ValueError(f"must be at most {max_length} characters")
-        return _without_nul(value)
-
-    schema = {"type": "string", "maxLength": max_length, "pattern": r"^[^\u0000]*$", "description": description}
-    return Annotated[str, AfterValidator(check), WithJsonSchema(schema)]
-
-
-def _check_email(value: str) -> str:
-    email = value.strip().lower()
-    if len(email) > EMAIL_MAX_LENGTH:
-        raise ValueError(f"must be at most {EMAIL_MAX_LENGTH} characters")
-    if not _email.fullmatch(email):
-        raise ValueError("must be an e-mail address, such as ada@example.com")
-    return email
-
-
-Email = Annotated[
-    str,
-    AfterValidator(_check_email),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": rf"^{SPACE}*(?=[!-~]{{1,{EMAIL_MAX_LENGTH}}}{SPACE}*$){EMAIL}{SPACE}*$",
-            "description": f"An e-mail address of at most {EMAIL_MAX_LENGTH} characters, stripped and lower-cased.",
-        }
-    ),
-]
+def _not_longer(value: str, max_length: int) -> str:
+    if len(value) > max_length:
+        raise ValueError(f"must be at most {max_length} characters")
+    return value

@@ -1,4 +1,4 @@
-"""What the tests stand on: a real PostgreSQL, a migrated template to copy databases from, and people who use the API."""
+"""What the tests stand on: a real PostgreSQL, a migrated template to copy databases from, people who use the API."""
 
 import itertools
 import shutil
@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pg8000.native import Connection as OwnerConnection
@@ -90,8 +91,8 @@ def make_settings(shared_database: DatabaseCopy, monkeypatch: pytest.MonkeyPatch
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
 
-    def make(**overrides: object) -> Settings:
-        values = {
+    def make(**overrides: Any) -> Settings:
+        values: dict[str, Any] = {
             "database_url": shared_database.url,
             "database_pool_size": 5,
             "better_auth_secret": SECRET,
@@ -110,7 +111,7 @@ def make_client(make_settings: MakeSettings) -> Iterator[MakeClient]:
     """Clients of applications with settings of their own, each from another address."""
     with ExitStack() as running:
 
-        def make(*, address: str | None = None, **overrides: object) -> TestClient:
+        def make(*, address: str | None = None, **overrides: Any) -> TestClient:
             app = create_app(make_settings(**overrides))
             running.callback(app.state.database.close)
             address = address or f"10.{next(numbers) % 250}.{next(numbers) % 250}.{next(numbers) % 250}"

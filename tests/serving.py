@@ -21,7 +21,8 @@ def serving(app: FastAPI) -> Iterator[str]:
     try:
         deadline = time.monotonic() + START_SECONDS
         while not server.started:
-            assert thread.is_alive() and time.monotonic() < deadline, "the server does not start"
+            assert thread.is_alive(), "the server ended"
+            assert time.monotonic() < deadline, "the server does not start"
             time.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{port}"

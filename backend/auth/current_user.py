@@ -72,7 +72,7 @@ async def current_user(
         claims = request.app.state.tokens.verify(credentials.credentials, Kind.ACCESS)
     except InvalidToken:
         raise NotAuthenticated from None
-    request.state.user_id = claims.user_id  # for the access log
+    request.state.user_id = str(claims.user_id)  # for the access log
     return CurrentUser(claims.user_id, claims.sid, request.app.state.database)
 
 

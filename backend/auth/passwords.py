@@ -1,7 +1,7 @@
 """Hashing passwords so that a stolen table tells nobody's (FR-004, NFR-001, SC-016).
 
-argon2id with time cost 12 meets "argon2 with minimum cost factor of 12" in either reading, and 19 MiB is OWASP's choice.
-Passwords go in as they are: nothing is stripped, normalised or truncated.
+argon2id with time cost 12 meets "argon2 with minimum cost factor of 12" in either reading, and 19 MiB is OWASP's
+choice. Passwords go in as they are: nothing is stripped, normalised or truncated.
 """
 
 from passlib.context import CryptContext

@@ -67,7 +67,8 @@ def sign_in(body: SignIn, auth: Auth, address: ClientAddress) -> AuthResponse:
 def refresh(body: Refresh, auth: Auth) -> AuthResponse:
     """Get a new access token, and a new refresh token that replaces the one presented.
 
-    Using a replaced refresh token again ends the sign-in, except for a few seconds in which it gives the same successor.
+    Using a replaced refresh token again ends the sign-in, except for a few seconds in which it gives the same
+    successor.
     """
     return auth.refresh(refresh_token=body.refresh_token)
 

@@ -6,13 +6,13 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.database.model import Timestamp
-from backend.text import Email, line
+from backend.text import Email, Line, may_be_left_out
 
 NAME_MAX_LENGTH = 100
 PASSWORD_MIN_LENGTH = 8
 PASSWORD_MAX_LENGTH = 1024
 
-Name = line(NAME_MAX_LENGTH, f"1 to {NAME_MAX_LENGTH} characters, after surrounding white space is taken off.")
+Name = Annotated[str, Line(NAME_MAX_LENGTH)]
 NewPassword = Annotated[
     str,
     Field(min_length=PASSWORD_MIN_LENGTH, max_length=PASSWORD_MAX_LENGTH, description="Used exactly as given."),
@@ -26,11 +26,7 @@ class SignUp(BaseModel):
 
     email: Email
     password: NewPassword
-    name: Name = Field(
-        default=None,
-        description="May be left out: then it is the part of the e-mail before the @.",
-        json_schema_extra=lambda schema: schema.pop("default", None),
-    )
+    name: Name = may_be_left_out()
 
     @property
     def display_name(self) -> str:
@@ -67,7 +63,7 @@ class UserPublic(BaseModel):
 
 
 class AuthResponse(BaseModel):
-    """Everything a frontend keeps of a sign-in (FR-041). A refresh gives all of it again, because it replaces the whole."""
+    """All that a frontend keeps of a sign-in (FR-041). A refresh gives all of it again and replaces it."""
 
     user: UserPublic
     access_token: str

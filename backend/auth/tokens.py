@@ -1,8 +1,8 @@
 """Signing and verifying tokens: the only module that touches python-jose (FR-007 to FR-010, FR-013, NFR-002).
 
-python-jose accepts more than the contract does: numbers as text, keys that are JSON, headers it does not understand, and it
-lets exceptions of other kinds through. So it verifies the signature, everything else is checked here, and whatever goes
-wrong in whatever way is one thing to the caller: no valid token.
+python-jose accepts more than the contract does: numbers as text, keys that are JSON, headers it does not understand,
+and it lets exceptions of other kinds through. So it verifies the signature, everything else is checked here, and
+whatever goes wrong in whatever way is one thing to the caller: no valid token.
 """
 
 import json
@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, Self
 from uuid import UUID, uuid4
 
 from jose import jws, jwt
-from jose.jwk import HMACKey
+from jose.backends.base import Key
+from jose.jwk import construct
 from jose.utils import base64url_decode, base64url_encode
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
@@ -108,7 +109,7 @@ class Tokens:
         try:
             if len(token) > TOKEN_MAX_LENGTH:
                 raise InvalidToken
-            keys = [_key(secret) for secret in (self.secret, self.previous_secret) if secret]
+            keys: Any = [_key(secret) for secret in (self.secret, self.previous_secret) if secret]
             payload = jws.verify(token, keys, algorithms=[ALGORITHM])
             signature = token.rpartition(".")[2].encode()
             if base64url_encode(base64url_decode(signature)) != signature:  # decoding skips what is not Base64
@@ -123,9 +124,9 @@ class Tokens:
         return claims
 
 
-def _key(secret: str) -> HMACKey:
+def _key(secret: str) -> Key:
     # A key object, because python-jose would read text that looks like JSON as a set of keys.
-    return HMACKey(secret.encode(), ALGORITHM)
+    return construct(secret.encode(), ALGORITHM)
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

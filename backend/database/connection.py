@@ -1,7 +1,8 @@
 """A pg8000 connection that needs one network round trip for a statement.
 
-Stock pg8000 sends Parse, Describe and Bind/Execute each with a Sync of its own, and BEGIN before them: four round trips,
-between which a transaction pooler may hand the connection's server to somebody else. Here one flight carries all of it:
+Stock pg8000 sends Parse, Describe and Bind/Execute each with a Sync of its own, and BEGIN before them: four round
+trips, between which a transaction pooler may hand the connection's server to somebody else. Here one flight carries all
+of it:
 
     client                                                                                server
       | Parse Bind Execute "BEGIN", Parse Bind Execute "SET LOCAL ROLE …"   (first flight of
@@ -13,8 +14,9 @@ between which a transaction pooler may hand the connection's server to somebody 
       | Query "COMMIT"  ------------------------------------------------------------------>  |
       | <----------------------------------------------------  CommandComplete ReadyForQuery |
 
-ReadyForQuery tells whether a transaction is open, and that alone decides whether BEGIN rides along and whether COMMIT is
-sent. There is only one way for a statement to leave, with or without parameters: what rides along cannot be forgotten.
+ReadyForQuery tells whether a transaction is open, and that alone decides whether BEGIN rides along and whether COMMIT
+is sent. There is only one way for a statement to leave, with or without parameters: what rides along cannot be
+forgotten.
 
 This leans on pg8000's internals, so its version is pinned, and `PG8000_VERSION` is compared in the tests.
 https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY
@@ -25,6 +27,7 @@ import socket
 import ssl
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -65,7 +68,7 @@ WAKE_PAUSE_SECONDS = 0.25
 
 TIMESTAMPTZ_OID = 1184
 TRANSIENT_AT_CONNECT = ("53300", "57P03", "08P01")
-"""SQLSTATEs of a server that is full or starting up (PgBouncer says 08P01 for a full pool and a wrong password alike)."""
+"""SQLSTATEs of a server that is full or starting up. PgBouncer says 08P01 both when full and for a wrong password."""
 DESCRIBE_PORTAL_MSG = _create_message(DESCRIBE, PORTAL + NULL_BYTE)
 
 
@@ -98,6 +101,9 @@ class Connection(legacy.Connection):  # type: ignore[misc]
     :raises ConnectFailed: no connection came about
     :raises pg8000.exceptions.DatabaseError: the server refused it
     """
+
+    _sock: Any
+    _usock: Any
 
     def __init__(self, url: DatabaseUrl, *, role: str | None = None) -> None:
         self._opening = _unit("BEGIN") + (_unit(f'SET LOCAL ROLE "{role}"') if role else b"")
@@ -182,13 +188,12 @@ class Connection(legacy.Connection):  # type: ignore[misc]
         """Say goodbye and hang up."""
         if self._usock is None:
             raise InterfaceError("connection is closed")
-        try:
+        with suppress(
+            OSError, ValueError, InterfaceError
+        ):  # if the server hung up first, there is nothing left to tell it
             _write(self._sock, TERMINATE_MSG)
             _flush(self._sock)
-        except (OSError, ValueError, InterfaceError):
-            pass  # the server hung up first, and there is nothing left to tell it
-        finally:
-            self._hang_up()
+        self._hang_up()
 
     def _end(self, command: str) -> None:
         if self._in_transaction:
@@ -217,10 +222,8 @@ class Connection(legacy.Connection):  # type: ignore[misc]
     def _hang_up(self) -> None:
         self._transaction_status = IDLE
         for end in (self._sock, self._usock):
-            try:
+            with suppress(OSError, ValueError):  # closing flushes what could not be sent
                 end.close()
-            except (OSError, ValueError):
-                pass  # closing flushes what could not be sent
         self._sock = self._usock = None
 
     def _require_channel_binding(self, url: DatabaseUrl) -> None:
@@ -238,11 +241,11 @@ class Dialect(PGDialect_pg8000):
 
     driver = "oneflight"
     supports_statement_cache = True
-    statement_compiler = PGCompiler
-    preparer = PGIdentifierPreparer
+    statement_compiler = PGCompiler  # type: ignore[assignment]  # pg8000's would double every %, for another paramstyle
+    preparer = PGIdentifierPreparer  # type: ignore[assignment]
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options, paramstyle="numeric_dollar")  # what PostgreSQL itself reads
+        super().__init__(**options, paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # what PostgreSQL itself reads
 
     def _get_server_version_info(self, connection: Any) -> tuple[int, ...]:
         version = _parameter_statuses(connection)["server_version"].split()[0]

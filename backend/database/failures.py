@@ -1,7 +1,7 @@
 """What a database failure means to the client: one table, by SQLSTATE, because class names do not tell (FACTS.md).
 
-A 503 carries `Retry-After` only when it is certain that nothing was written. That is so for everything but a COMMIT whose
-answer got lost: PostgreSQL undoes a transaction that was not committed.
+A 503 carries `Retry-After` only when it is certain that nothing was written. That is so for everything but a COMMIT
+whose answer got lost: PostgreSQL undoes a transaction that was not committed.
 """
 
 import ssl

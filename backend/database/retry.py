@@ -16,7 +16,7 @@ PAUSE_SECONDS = 0.05
 
 
 class RetryingRoute(APIRoute):
-    """A route whose endpoint may be run again: it is a plain function of its arguments, and its transaction is undone."""
+    """A route whose endpoint may be run again: a plain function of its arguments, whose transaction was undone."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         assert not inspect.iscoroutinefunction(endpoint), (

@@ -21,7 +21,8 @@ POOL_RECYCLE_SECONDS = 240
 class Database:
     """Where transactions come from. One of these lives as long as the process.
 
-    :param pool_size: 0 opens a connection for each request and closes it again, as a Lambda function should, whose pooler
+    :param pool_size: 0 opens a connection for each request and closes it again, as a Lambda function should, whose
+    pooler
         does the pooling; a number keeps up to that many open for a long-running server (SC-020, NFR-013)
     """
 
@@ -60,8 +61,8 @@ class Database:
     def conversation(self) -> Iterator[Callable[[], AbstractContextManager[Session]]]:
         """Several transactions with work between them, in which nothing is open and nothing locked.
 
-        Without a pool they share one connection, because connecting costs more than all else; with a pool the connection
-        goes back in between, because a password takes long to hash.
+        Without a pool they share one connection, because connecting costs more than all else; with a pool the
+        connection goes back in between, because a password takes long to hash.
         """
         if self._is_pooled:
             yield self._transaction_on_any_connection

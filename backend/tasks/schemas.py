@@ -1,21 +1,16 @@
 """What the task endpoints take and give."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from backend.database.model import Timestamp
 from backend.tasks.models import DESCRIPTION_MAX_LENGTH, TITLE_MAX_LENGTH
-from backend.text import line, prose
+from backend.text import Line, Prose, may_be_left_out
 
-Title = line(TITLE_MAX_LENGTH, f"1 to {TITLE_MAX_LENGTH} characters, after surrounding white space is taken off.")
-Description = prose(DESCRIPTION_MAX_LENGTH, f"Up to {DESCRIPTION_MAX_LENGTH} characters; null or empty for none.")
-
-
-def _may_be_left_out() -> Any:
-    """A member without a default: left out is not the same as null."""
-    return Field(default=None, json_schema_extra=lambda schema: schema.pop("default", None))
+Title = Annotated[str, Line(TITLE_MAX_LENGTH)]
+Description = Annotated[str, Prose(DESCRIPTION_MAX_LENGTH)]
 
 
 class TaskCreate(BaseModel):
@@ -32,9 +27,9 @@ class TaskUpdate(BaseModel):
         json_schema_extra={"anyOf": [{"required": [name]} for name in ("title", "description", "completed")]}
     )
 
-    title: Title = _may_be_left_out()
-    description: Description | None = _may_be_left_out()
-    completed: StrictBool = _may_be_left_out()
+    title: Title = may_be_left_out()
+    description: Description | None = may_be_left_out()
+    completed: StrictBool = may_be_left_out()
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:

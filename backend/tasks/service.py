@@ -1,14 +1,14 @@
 """The rules of tasks. Every function takes the session of an authenticated user, and names that user in its query.
 
-PostgreSQL enforces the same once more by row level security, so a condition forgotten here would find nothing of anybody
-else's (FR-019, FR-023).
+PostgreSQL enforces the same once more by row level security, so a condition forgotten here would find nothing of
+anybody else's (FR-019, FR-023).
 """
 
 from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, DateTime, Text, cast, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, DateTime, Text, cast, func, insert, inspect, literal, select, update
 from sqlmodel import col, delete
 
 from backend.auth.current_user import UserSession
@@ -61,7 +61,7 @@ def create(own: UserSession, *, title: str, description: str | None, tasks_per_u
     :raises TooManyTasks: the user has `tasks_per_user` of them already
     """
     values = select(literal(title, Text), literal(description or None, Text), literal(own.user_id))
-    task = own.session.scalar(
+    task: Task | None = own.session.scalar(
         insert(Task)
         .from_select(
             ["title", "description", "user_id"],
@@ -157,7 +157,7 @@ def _has_version(allowed: Versions) -> list[ColumnElement[bool]]:
 
 def _as_json_writes_it(name: str) -> ColumnElement[Any]:
     """A column as the JSON needs it: times as text of our own format, all else as PostgreSQL writes it."""
-    column = Task.__table__.c[name]
-    if not isinstance(column.type, DateTime):
-        return column
-    return func.to_char(func.timezone("UTC", column), TIMESTAMP_FORMAT).label(name)
+    column: ColumnElement[Any] = inspect(Task).columns[name]
+    if isinstance(column.type, DateTime):
+        return func.to_char(func.timezone("UTC", column), literal(TIMESTAMP_FORMAT, Text)).label(name)
+    return column

@@ -1,4 +1,4 @@
-"""How Alembic reaches the database: on the connection that `apply` hands over, or on DATABASE_DIRECT_URL for its own command."""
+"""How Alembic reaches the database: on the connection that `apply` hands over, or by itself on the direct URL."""
 
 from alembic import context
 from sqlalchemy import Connection, text
@@ -17,7 +17,8 @@ def run(connection: Connection) -> None:
     """Run the migrations in one transaction, alone."""
     context.configure(connection=connection, target_metadata=SQLModel.metadata, compare_server_default=True)
     with context.begin_transaction():
-        # Before Alembic looks which revision is current: the loser of a race then finds the winner's, and has nothing to do.
+        # Before Alembic looks which revision is current: the loser of a race then finds the winner's, and has nothing
+        # to do.
         connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
         context.run_migrations()
 

@@ -26,8 +26,8 @@ def upgrade() -> None:
                     set_bit(
                         overlay(
                             uuid_send(gen_random_uuid())
-                            placing substring(int8send(floor(extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
-                            from 1 for 6
+                            placing substring(int8send(floor(extract(epoch from clock_timestamp()) * 1000)::bigint) from
+                            3) from 1 for 6
                         ),
                         52, 1
                     ),
@@ -96,7 +96,7 @@ def downgrade() -> None:
     connection = op.get_bind()
     for table in ("users", "tasks"):
         connection.execute(sa.text(f"lock table {table} in access exclusive mode"))
-        if connection.execute(sa.text(f"select exists (select from {table})")).scalar_one():  # noqa: S608  # constants
+        if connection.execute(sa.text(f"select exists (select from {table})")).scalar_one():
             raise RuntimeError(f"Undoing this would lose rows: {table} is not empty. Empty it first, if that is meant.")
     for table in TABLES:
         op.drop_table(table)

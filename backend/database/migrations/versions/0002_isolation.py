@@ -58,9 +58,9 @@ def upgrade() -> None:
             for each row execute function set_updated_at()
         """)
 
-    # A function's statements see what was committed before they began, the statement around it does not: so the count is
-    # exact although others insert at the same moment. Far from the limit nobody has to queue for it; a thousand is more
-    # than Lambda runs at once.
+    # A function's statements see what was committed before they began, the statement around it does not: so the count
+    # is exact although others insert at the same moment. Far from the limit nobody has to queue for it; a thousand is
+    # more than Lambda runs at once.
     op.execute("""
         create function has_room_for_task(tasks_per_user integer) returns boolean language plpgsql volatile as $$
         declare
