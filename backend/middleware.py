@@ -41,7 +41,7 @@ class RequestLog:
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         budget.start()
-        status = 500
+        status: int | None = None
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -52,18 +52,19 @@ class RequestLog:
                 headers[REQUEST_ID] = request_id
             await send(message)
 
-        with logger.append_context_keys(request_id=request_id):
-            try:
-                await self.app(scope, receive, send_with_headers)
-            finally:
-                line = {
-                    "method": scope["method"],
-                    "route": getattr(scope.get("route"), "path", None),
-                    "status": status,
-                    "duration_ms": round((time.perf_counter() - started) * 1000, 1),
-                    "user_id": scope["state"].get("user_id"),
-                }
-                logger.info("Request", extra={key: value for key, value in line.items() if value is not None})
+        # In the context of this request's task, which its threads inherit: others run at the same time.
+        logger.thread_safe_append_keys(request_id=request_id)
+        try:
+            await self.app(scope, receive, send_with_headers)
+        finally:
+            line = {
+                "method": scope["method"],
+                "route": getattr(scope.get("route"), "path", None),
+                "status": status,
+                "duration_ms": round((time.perf_counter() - started) * 1000, 1),
+                "user_id": scope["state"].get("user_id"),
+            }
+            logger.info("Request", extra={key: value for key, value in line.items() if value is not None})
 
 
 class LastResort:

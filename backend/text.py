@@ -25,7 +25,8 @@ class _Rule:
     """A rule for Pydantic: how text is checked, and how the JSON schema says so."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self.check, handler(source))
+        unicode = core_schema.str_schema(min_length=0)  # without any constraint Pydantic lets lone surrogates through
+        return core_schema.no_info_after_validator_function(self.check, unicode)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"type": "string", **self.json_schema()}
@@ -84,10 +85,10 @@ class EmailRule(_Rule):
 
     def check(self, value: str) -> str:
         """The address as accounts are found by."""
-        email = _not_longer(value.strip().lower(), EMAIL_MAX_LENGTH)
-        if not self._pattern.fullmatch(email):
+        email = _not_longer(value.strip(), EMAIL_MAX_LENGTH)
+        if not self._pattern.fullmatch(email):  # before it is lower-cased: some other alphabets' letters become a to z
             raise ValueError("must be an e-mail address, such as ada@example.com")
-        return email
+        return email.lower()
 
     def json_schema(self) -> dict[str, Any]:
         """A pattern, because the white space around the address does not count."""
