@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 from dev.problem import Problem
 
@@ -31,16 +32,26 @@ def _interrupt(*_: object) -> None:
 
 
 def _stop_with_make() -> None:
-    """Stop when the `make` that started us is gone: it cannot pass SIGKILL on."""
+    """Stop with the `make` that started us: it passes on SIGTERM, but not SIGKILL, nor SIGINT sent to it alone."""
     make = int(os.environ.pop("MAKE_PID", "0"))
+    blocked = _blocked_signals(make)
 
     def watch() -> None:
-        while os.getppid() == make:
+        while os.getppid() == make and _blocked_signals(make) == blocked:
             time.sleep(0.2)
         os.kill(os.getpid(), signal.SIGTERM)
 
     if make:
         threading.Thread(target=watch, daemon=True).start()
+
+
+def _blocked_signals(make: int) -> int:
+    """Which of SIGHUP, SIGINT, SIGQUIT `make` has blocked: one that it handles, while it waits for us. Linux tells."""
+    try:
+        status = Path(f"/proc/{make}/status").read_text()
+    except OSError:
+        return 0
+    return int(status.partition("SigBlk:")[2].split()[0], 16) & 0b111
 
 
 if __name__ == "__main__":
