@@ -1,0 +1,36 @@
+"""The README's session, run word for word."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from backend.app import create_app
+from tests.conftest import MakeSettings
+from tests.database_copy import DatabaseCopy
+from tests.serving import serving
+
+README = Path(__file__).parents[1] / "README.md"
+CHANGING = re.compile(r'(?<=")(?:[0-9a-f-]{36}|[0-9T:.-]{26}Z|eyJ[\w.-]+)(?=")')
+"""Ids, times and tokens."""
+
+
+def block(name: str) -> str:
+    """The code block after the comment of this name."""
+    found = re.search(rf"<!-- {name} -->\n```\w*\n(.*?)```", README.read_text(), re.DOTALL)
+    assert found is not None, f"README.md has no block {name!r}"
+    return found[1]
+
+
+@pytest.mark.spec("SC-001", "SC-011", "US1-1", "US1-4", "US2-1", "US2-6", "US2-7")
+def test_the_session_of_the_readme_prints_what_the_readme_says(
+    make_settings: MakeSettings, fresh_database: DatabaseCopy, tmp_path: Path
+) -> None:
+    app = create_app(make_settings(database_url=fresh_database.url))
+
+    with serving(app) as url:
+        session = block("session").replace("http://127.0.0.1:8000", url).replace("/tmp/", f"{tmp_path}/")
+        ran = subprocess.run(["bash", "-euo", "pipefail", "-c", session], capture_output=True, text=True, check=True)
+
+    assert CHANGING.sub("…", ran.stdout) == block("output")
