@@ -1,6 +1,6 @@
 # GNU make 3.81 or newer (macOS has that one). `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help start test check migrate lock clean clean-data FORCE
+.PHONY: help start test test-long check openapi migrate validate deploy lock clean clean-data FORCE
 
 # The Python that .venv is made from: the first of these that runs, is 3.11 or newer and can make an environment.
 # 3.13 is what Lambda runs. `make PYTHON=python3.12 ...` chooses, and makes .venv anew if it is of another one.
@@ -22,17 +22,30 @@ check: .venv/installed ## check style and types
 	@.venv/bin/ruff format --check backend dev tests
 	@.venv/bin/mypy backend dev tests
 
+openapi: .venv/installed ## write openapi.json, the contract that a test compares with what is served
+	@.venv/bin/python -m dev.openapi
+
+test-long: .venv/installed ## run the tests that take minutes
+	@.venv/bin/python -m pytest -m long $(ARGS)
+
 migrate: .venv/installed ## bring the database of DATABASE_URL up to date (DATABASE_DIRECT_URL is its owner's)
 	@.venv/bin/python -m backend.database.migrations
+
+validate: .venv-sam/installed ## check template.yaml
+	@SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate
+
+deploy: .venv/installed .venv-sam/installed ## deploy to AWS, ENV=prod to production: see docs/deploying.md
+	@.venv/bin/python -m dev.deploy $(ENV)
 
 lock: ## choose the newest packages that requirements*.in allow, and write requirements*.txt (needs uv)
 	uv pip compile $(LOCK) requirements.in --output-file requirements.txt
 	uv pip compile $(LOCK) requirements-dev.in --output-file requirements-dev.txt
+	uv pip compile $(LOCK) requirements-sam.in --output-file requirements-sam.txt
 LOCK = --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock"
 
 clean: ## remove .venv and caches; the data of `make start` stay
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .aws-sam
+	rm -rf .venv .venv-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis .aws-sam
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-data: ## remove the database and the secrets of `make start`
@@ -45,3 +58,11 @@ clean-data: ## remove the database and the secrets of `make start`
 	done; \
 	echo 'Python 3.11 or newer with its venv module is needed (Debian, Ubuntu: apt install python3 python3-venv;' \
 		'macOS: brew install python@3.13), or PYTHON=/path/to/one' >&2; exit 1
+
+# The SAM CLI pins packages that contradict ours, so it lives in an environment of its own.
+.venv-sam/installed: requirements-sam.txt | .venv/installed
+	@echo 'Installing the SAM CLI into .venv-sam (once, about a minute)'
+	@.venv/bin/python -m venv --clear .venv-sam
+	@.venv-sam/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps \
+		--requirement requirements-sam.txt
+	@touch $@

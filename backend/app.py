@@ -49,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
         description="Accounts, sign-ins with access and refresh tokens, and each person's own tasks.",
         middleware=_middleware(settings),
         redirect_slashes=False,
-        separate_input_output_schemas=False,
+        swagger_ui_oauth2_redirect_url=None,  # a page for OAuth, which this API does not speak
         generate_unique_id_function=_operation_id,
     )
     app.state.settings = settings

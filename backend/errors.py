@@ -4,7 +4,8 @@ An error knows its status, its sentence and its headers; the same classes docume
 that the OpenAPI document cannot drift from what the API answers.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from fastapi import FastAPI, Request
@@ -168,6 +169,18 @@ def install(app: FastAPI) -> None:
 
     app.add_exception_handler(HTTPException, answer)
     app.add_exception_handler(RequestValidationError, answer_invalid)
+    app.openapi = partial(_without_foreign_errors, app.openapi)  # type: ignore[method-assign]  # FastAPI's own way
+
+
+def _without_foreign_errors(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The OpenAPI document without the 422 that FastAPI adds wherever there is a parameter: a malformed id is 404."""
+    document = generate()
+    for operation in (operation for path in document["paths"].values() for operation in path.values()):
+        if "requestBody" not in operation:
+            operation["responses"].pop("422", None)
+    for foreign in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(foreign, None)
+    return document
 
 
 def _of_the_family(request: Request, error: HTTPException) -> ApiError:

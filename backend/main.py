@@ -1,13 +1,42 @@
 """The application for this process's environment: `app` for a server, `handler` for Lambda."""
 
-from mangum import Mangum
+import os
+import random
+import sys
 
-from backend.app import create_app
-from backend.settings import ConfigurationError, load_settings
+from backend.cold_start import cheap_imports
 
-try:
-    app = create_app(load_settings())
-except ConfigurationError as error:
-    raise SystemExit(str(error)) from None  # one line that says what to set, and no traceback around it
+with cheap_imports():
+    from backend.app import create_app
+    from backend.gateway import GatewayHandler
+    from backend.settings import ConfigurationError, load_settings
+    from backend.telemetry import logger
 
-handler = Mangum(app, lifespan="off")
+    try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        logger.critical(str(error))  # one line that says what to set, and no traceback around it
+        sys.exit(1)
+
+    app = create_app(settings)
+    handler = GatewayHandler(app)
+
+
+def refresh_after_restore() -> None:
+    """Replace what every copy of a SnapStart snapshot would share: chance, and secrets rotated since it was taken.
+
+    :raises ConfigurationError: the secret cannot be read, or is not usable any more; Lambda gives this copy up
+    """
+    random.seed()
+    if settings.secret_id is not None:
+        try:
+            handler.app = create_app(load_settings())
+        except ConfigurationError as error:
+            logger.critical(str(error))
+            raise
+
+
+if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+    from snapshot_restore_py import register_after_restore  # Lambda brings it
+
+    register_after_restore(refresh_after_restore)

@@ -4,7 +4,14 @@ from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from backend.database.url import DatabaseUrl, InvalidDatabaseUrl
 
@@ -46,8 +53,26 @@ class Settings(BaseSettings):
     tasks_per_user: int = Field(default=10_000, ge=1, le=100_000)
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")
 
+    secret_id: str | None = None
+
     # AWS_SAM_LOCAL is set by `sam local`, whose containers reach the host's database by a name that is not loopback.
     aws_sam_local: bool = False
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The secret named by SECRET_ID comes before the environment, or a rotation would never be noticed."""
+        assert isinstance(env_settings, EnvSettingsSource)
+        assert isinstance(dotenv_settings, DotEnvSettingsSource)
+        secret_id = env_settings.env_vars.get("secret_id") or dotenv_settings.env_vars.get("secret_id")
+        secret = (_secret_source(settings_cls, secret_id),) if secret_id else ()
+        return (init_settings, *secret, env_settings, dotenv_settings)
 
     @field_validator("better_auth_secret", "better_auth_secret_previous")
     @classmethod
@@ -89,6 +114,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _database_urls_are_usable(self) -> Self:
         self.database().tls_context()  # an unreadable CA file should stop the start, not the first request
+        self.database_direct()
         return self
 
     def database(self) -> DatabaseUrl:
@@ -119,6 +145,19 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         raise ConfigurationError(f"Configuration: {'; '.join(map(_sentence, error.errors()))}") from None
+
+
+def _secret_source(settings_cls: type[BaseSettings], secret_id: str) -> PydanticBaseSettingsSource:
+    try:
+        from backend.secret_source import SecretSource, UnreadableSecret  # needs boto3, which is slow and not ours
+    except ImportError:
+        raise ConfigurationError(
+            "Configuration: SECRET_ID needs boto3, which Lambda has and this Python has not"
+        ) from None
+    try:
+        return SecretSource(settings_cls, secret_id)
+    except UnreadableSecret as error:
+        raise ConfigurationError(f"Configuration: the secret of SECRET_ID is unusable: {error}") from None
 
 
 def _sentence(error: object) -> str:

@@ -1,6 +1,10 @@
 """What an operator sees: one logger and one way to count, both as JSON on standard output (CloudWatch)."""
 
 import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
@@ -11,8 +15,41 @@ METRICS_NAMESPACE = "TodoApi"
 
 logger = Logger(service=SERVICE, use_rfc3339=True, utc=True)
 
+_is_first_invocation = True
+
 
 def count(event: str) -> None:
     """Count one occurrence of something an operator acts on, as an Embedded Metric Format line."""
     with single_metric(name=event, unit=MetricUnit.Count, value=1, namespace=METRICS_NAMESPACE) as metric:
         metric.add_dimension(name="service", value=SERVICE)
+
+
+@contextmanager
+def invocation(context: Any, *, correlation_id: str | None) -> Iterator[None]:
+    """Have every log line of one Lambda invocation say which one it is, and count it if it is an instance's first.
+
+    The same keys as Powertools' `inject_lambda_context`, without its JMESPath query for the id.
+
+    :param context: Lambda's; the runtime's or the emulator's
+    :param correlation_id: API Gateway's id of the request
+    """
+    is_cold = _is_cold_start()
+    keys = {
+        "cold_start": is_cold,
+        "function_name": context.function_name,
+        "function_version": context.function_version,
+        "function_memory_size": context.memory_limit_in_mb,
+        "function_request_id": context.aws_request_id,
+        "correlation_id": correlation_id,
+    }
+    with logger.append_context_keys(**keys):
+        if is_cold:
+            count("ColdStart")
+        yield
+
+
+def _is_cold_start() -> bool:
+    """Whether a client waits for this instance to start: not the case where it was provisioned before."""
+    global _is_first_invocation  # it is the process that is cold
+    was_first, _is_first_invocation = _is_first_invocation, False
+    return was_first and os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "provisioned-concurrency"

@@ -1,6 +1,10 @@
 """What the tests stand on: a real PostgreSQL, a migrated template to copy databases from, people who use the API."""
 
+import io
+import ipaddress
 import itertools
+import json
+import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -9,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from pg8000.native import Connection as OwnerConnection
 from starlette.testclient import TestClient
 
+from backend import telemetry
 from backend.app import create_app
 from backend.auth import passwords
 from backend.database.migrations.apply import migrate
 from backend.settings import Settings
 from dev.postgres import EmbeddedPostgres
+from tests.contract import check_documented
 from tests.database_copy import DatabaseCopy
 from tests.people import Person
 
@@ -66,6 +73,15 @@ def fresh_database(postgres: EmbeddedPostgres, template: DatabaseCopy) -> Iterat
 
 
 @pytest.fixture
+def empty_database(postgres: EmbeddedPostgres) -> Iterator[DatabaseCopy]:
+    """A database without any schema."""
+    empty = DatabaseCopy(postgres, f"empty_{next(numbers)}")
+    empty.create(source="template1")
+    yield empty
+    empty.drop()
+
+
+@pytest.fixture
 def owner(shared_database: DatabaseCopy) -> Iterator[OwnerConnection]:
     """The owner's own connection to the shared database, to look behind the API."""
     with shared_database.connect_as_owner() as connection:
@@ -111,21 +127,40 @@ def make_client(make_settings: MakeSettings) -> Iterator[MakeClient]:
     """Clients of applications with settings of their own, each from another address."""
     with ExitStack() as running:
 
-        def make(*, address: str | None = None, **overrides: Any) -> TestClient:
-            app = create_app(make_settings(**overrides))
+        def make(*, address: str | None = None, app: FastAPI | None = None, **overrides: Any) -> TestClient:
+            app = app or create_app(make_settings(**overrides))
             running.callback(app.state.database.close)
-            address = address or f"10.{next(numbers) % 250}.{next(numbers) % 250}.{next(numbers) % 250}"
-            return running.enter_context(
-                TestClient(app, raise_server_exceptions=False, client=(address, 50000), follow_redirects=False)
-            )
+            address = address or str(ipaddress.IPv4Address("10.0.0.0") + next(numbers))
+            client = TestClient(app, raise_server_exceptions=False, client=(address, 50000), follow_redirects=False)
+            client.event_hooks["response"] = [check_documented]
+            return running.enter_context(client)
 
         yield make
 
 
+@pytest.fixture(scope="session")
+def usual_apps() -> list[FastAPI]:
+    """The application with the usual settings, once it was made: its first request takes long."""
+    return []
+
+
 @pytest.fixture
-def client(make_client: MakeClient) -> TestClient:
-    """A client of the application, signed in as nobody."""
-    return make_client()
+def client(make_client: MakeClient, make_settings: MakeSettings, usual_apps: list[FastAPI]) -> TestClient:
+    """A client of the application, signed in as nobody. To change the application, ask `make_client` for a new one."""
+    if not usual_apps:
+        usual_apps.append(create_app(make_settings()))
+    return make_client(app=usual_apps[0])
+
+
+@pytest.fixture
+def logged() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Gives the lines that the application has logged during this test."""
+    stream = io.StringIO()
+    handler = telemetry.logger.registered_handler
+    assert isinstance(handler, logging.StreamHandler)
+    usual = handler.setStream(stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    handler.setStream(usual)
 
 
 @pytest.fixture

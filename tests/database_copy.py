@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
 
 from pg8000.native import Connection, identifier
 
@@ -18,8 +20,7 @@ class DatabaseCopy:
     def __init__(self, server: EmbeddedPostgres, name: str) -> None:
         self.server, self.name = server, name
         self.owner_url = server.url(name)
-        password = LOGIN_PASSWORD.replace(" ", "%20")
-        self.url = f"postgresql://{LOGIN}:{password}@127.0.0.1:{server.port}/{name}"
+        self.url = self.login_url(LOGIN, LOGIN_PASSWORD)
 
     def create(self, *, source: str) -> None:
         """Copy this database from another one that nobody is connected to."""
@@ -30,6 +31,15 @@ class DatabaseCopy:
         """Remove it, whoever is connected."""
         with connect(self.server.url()) as server:
             server.run(f"drop database {identifier(self.name)} with (force)")
+
+    def login_url(self, login: str, password: str) -> str:
+        """The connection string of some login."""
+        return f"postgresql://{quote(login, '')}:{quote(password, '')}@127.0.0.1:{self.server.port}/{self.name}"
+
+    def query(self, *statements: str) -> list[Any]:
+        """The rows of each statement, run by the owner."""
+        with self.connect_as_owner() as connection:
+            return [connection.run(statement) for statement in statements]
 
     @contextmanager
     def connect_as_owner(self) -> Iterator[Connection]:

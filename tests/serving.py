@@ -14,7 +14,15 @@ START_SECONDS = 30
 @contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
     """The application on a free port of 127.0.0.1; gives its URL."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, proxy_headers=False)
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=0,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        timeout_keep_alive=60,  # a slow machine makes clients pause
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -77,4 +77,4 @@ def refresh(body: Refresh, auth: Auth) -> AuthResponse:
 def sign_out(user: AuthenticatedUser, auth: Auth) -> SignedOut:
     """End this sign-in: both of its tokens stop working at once. Other sign-ins of the same person stay."""
     auth.sign_out(user_id=user.id, sign_in_id=user.sign_in_id)
-    return SignedOut()
+    return SignedOut(detail="Signed out")

@@ -1,12 +1,13 @@
 """What the auth endpoints take and give."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.database.model import Timestamp
-from backend.text import Email, Line, may_be_left_out
+from backend.errors import BODY_LIMIT_BYTES
+from backend.text import Email, Line, Prose, may_be_left_out
 
 NAME_MAX_LENGTH = 100
 PASSWORD_MIN_LENGTH = 8
@@ -48,7 +49,7 @@ class Refresh(BaseModel):
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    refresh_token: str
+    refresh_token: Annotated[str, Prose(BODY_LIMIT_BYTES)]  # what is too long to be a token is a wrong one: 401
 
 
 class UserPublic(BaseModel):
@@ -68,11 +69,11 @@ class AuthResponse(BaseModel):
     user: UserPublic
     access_token: str
     refresh_token: str
-    token_type: str = Field(default="bearer", json_schema_extra={"const": "bearer"})
+    token_type: Literal["bearer"]
     expires_in: int = Field(description="Seconds until the access token expires.")
 
 
 class SignedOut(BaseModel):
     """The answer to a sign-out."""
 
-    detail: str = "Signed out"
+    detail: Literal["Signed out"]

@@ -185,11 +185,12 @@ class AuthService:
             "lifetime": self._lifetime,
             "leeway": timedelta(seconds=self.settings.refresh_reuse_leeway_seconds),
         }
-        rotated, wait = None, None
+        wait = None
         with self.database.transaction() as session:
-            if window.charge(session):
-                rotated = session.connection().execute(ROTATE, presented).one_or_none()
-            else:
+            rotated = session.connection().execute(ROTATE, presented).one_or_none()
+            # Only a successor is charged: a thief who keeps the limit full must not hide the owner's reuse by it.
+            if rotated and not rotated.is_reuse and not window.charge(session):
+                session.rollback()
                 wait = self._wait(session, window)
         self._refuse_if(wait)
         if rotated is None:
@@ -261,5 +262,6 @@ class AuthService:
                 issued_at=int(sign_in.rotated_at.timestamp()),
                 expires_at=int(sign_in.expires_at.timestamp()),
             ),
+            token_type="bearer",  # noqa: S106
             expires_in=lasts,
         )

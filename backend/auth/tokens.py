@@ -119,14 +119,15 @@ class Tokens:
             claims = Claims.model_validate(json.loads(payload, object_pairs_hook=_without_duplicates))
         except Exception as error:  # RecursionError, TypeError, OverflowError, …: input decides what is raised
             raise InvalidToken from error
-        if claims.typ != kind or claims.exp <= time.time():
+        now = time.time()
+        if claims.typ != kind or not now < claims.exp <= now + LIFETIME_MAX_SECONDS:
             raise InvalidToken
         return claims
 
 
 def _key(secret: str) -> Key:
-    # A key object, because python-jose would read text that looks like JSON as a set of keys.
-    return construct(secret.encode(), ALGORITHM)
+    # As a JWK (RFC 7518, 6.4): text that is JSON python-jose takes for a set of keys, and text like PEM it refuses.
+    return construct({"kty": "oct", "k": base64url_encode(secret.encode()).decode()}, ALGORITHM)
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -76,8 +76,16 @@ class ConnectFailed(InterfaceError):  # type: ignore[misc]  # pg8000 has no type
     """No connection came about, and nothing was sent on it. `__cause__` is what the network said."""
 
 
+class ServerNotTrusted(ConnectFailed):
+    """A server answered, but did not prove that it is the one in the URL."""
+
+
 class ConnectionLost(InterfaceError):  # type: ignore[misc]
     """The connection ended, or fell silent, in the middle of its work."""
+
+
+class OutOfTime(ConnectionLost):
+    """The request's time was used up before this could be sent; what the transaction did so far is undone."""
 
 
 class Cursor(legacy.Cursor):  # type: ignore[misc]
@@ -116,15 +124,19 @@ class Connection(legacy.Connection):  # type: ignore[misc]
                 database=url.database,
                 password=url.password or "",
                 application_name=url.application_name,
+                startup_params={"client_encoding": "UTF8"},  # what statements and values are sent in
                 ssl_context=url.tls_context() or False,
                 sock=sock,
             )
             self._require_channel_binding(url)
         except Exception as error:  # pg8000 lets OSError, ssl.SSLError and struct.error through as they come
+            if getattr(self, "_sock", None) is not None:
+                self._hang_up()
             sock.close()
             if sqlstate(error) is not None or isinstance(error, ConnectFailed):  # the server is there, and says no
                 raise
-            raise ConnectFailed(f"no connection: {_reason(error)}") from error
+            kind = ServerNotTrusted if isinstance(error, ssl.SSLCertVerificationError) else ConnectFailed
+            raise kind(f"no connection: {_reason(error)}") from error
         self.register_in_adapter(
             TIMESTAMPTZ_OID, datetime.fromisoformat
         )  # pg8000's own strptime takes ten times longer
@@ -145,8 +157,9 @@ class Connection(legacy.Connection):  # type: ignore[misc]
         """Whether an idle connection is as it should be. A server that speaks unasked is saying goodbye."""
         if self._usock is None:
             return False
-        readable, _, _ = select.select([self._usock], [], [], 0)
-        return not readable
+        poll = select.poll()  # select.select refuses a process with many open files
+        poll.register(self._usock, select.POLLIN)
+        return not poll.poll(0)
 
     def cursor(self) -> Cursor:
         """A cursor on this connection (PEP 249)."""
@@ -185,9 +198,9 @@ class Connection(legacy.Connection):  # type: ignore[misc]
         self._end("ROLLBACK")
 
     def close(self) -> None:
-        """Say goodbye and hang up."""
+        """Say goodbye and hang up, unless the connection has ended already."""
         if self._usock is None:
-            raise InterfaceError("connection is closed")
+            return
         with suppress(
             OSError, ValueError, InterfaceError
         ):  # if the server hung up first, there is nothing left to tell it
@@ -205,6 +218,10 @@ class Connection(legacy.Connection):  # type: ignore[misc]
             raise ConnectionLost("connection is closed")
         try:
             self._usock.settimeout(budget.remaining(READ_TIMEOUT_SECONDS))
+        except TimeoutError as error:
+            self._hang_up()
+            raise OutOfTime(str(error)) from error
+        try:
             _write(self._sock, messages)
             _flush(self._sock)
             self.handle_messages(context)
@@ -221,8 +238,9 @@ class Connection(legacy.Connection):  # type: ignore[misc]
 
     def _hang_up(self) -> None:
         self._transaction_status = IDLE
+        self._usock.settimeout(0)  # closing flushes what could not be sent, and must not wait for that once more
         for end in (self._sock, self._usock):
-            with suppress(OSError, ValueError):  # closing flushes what could not be sent
+            with suppress(OSError, ValueError):
                 end.close()
         self._sock = self._usock = None
 
@@ -233,7 +251,7 @@ class Connection(legacy.Connection):  # type: ignore[misc]
         mechanism = getattr(getattr(self, "auth", None), "mechanism_name", None)
         if mechanism != "SCRAM-SHA-256-PLUS":
             self.close()
-            raise ConnectFailed("the server does not offer channel binding, which the URL requires")
+            raise ServerNotTrusted("the server does not offer channel binding, which the URL requires")
 
 
 class Dialect(PGDialect_pg8000):
@@ -303,21 +321,21 @@ def _open_socket(url: DatabaseUrl) -> socket.socket:
     :raises ConnectFailed: no address answered in time
     """
     try:
-        deadline = time.monotonic() + budget.remaining(CONNECT_TIMEOUT_SECONDS)
+        timeout = budget.remaining(CONNECT_TIMEOUT_SECONDS)
         if url.socket is not None:
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            sock.settimeout(CONNECT_TIMEOUT_SECONDS)
+            sock.settimeout(timeout)
             try:
                 sock.connect(url.socket)
             except OSError:
                 sock.close()
                 raise
             return sock
-        sock = _first_answering(url.host, url.port, deadline)
+        sock = _first_answering(url.host, url.port, time.monotonic() + timeout)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         return sock
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: no host can have that name
         raise ConnectFailed(f"no connection: {_reason(error)}") from error
 
 
@@ -343,7 +361,7 @@ def _first_answering(host: str, port: int, deadline: float) -> socket.socket:
 
 def _is_transient(error: Exception) -> bool:
     if isinstance(error, ConnectFailed):
-        return not isinstance(error.__cause__, ssl.SSLCertVerificationError)
+        return not isinstance(error, ServerNotTrusted)
     return sqlstate(error) in TRANSIENT_AT_CONNECT
 
 

@@ -4,12 +4,10 @@ A 503 carries `Retry-After` only when it is certain that nothing was written. Th
 whose answer got lost: PostgreSQL undoes a transaction that was not committed.
 """
 
-import ssl
-
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from backend.database.connection import ConnectFailed, ConnectionLost, sqlstate
+from backend.database.connection import ConnectFailed, ConnectionLost, OutOfTime, ServerNotTrusted, sqlstate
 from backend.errors import ApiError, Conflict, InternalError, Unavailable, Unprocessable
 from backend.telemetry import count, logger
 
@@ -20,8 +18,10 @@ CONFLICTS = ("23505", "23503")
 UNSTORABLE = ("22", "23514", "23502")
 OVERLOADED = ("53", "57", "55P03", "25P03", "40")
 """Full, starting, stopping, timed out or out of disk: an operator need not act unless it lasts."""
-MISCONFIGURED = ("28", "3D", "08", "42", "25006")
-"""A wrong password or database, a schema of another version, a right that is missing: an operator must act."""
+MISCONFIGURED = ("28", "3D", "08", "42", "25006", "58")
+"""A wrong password or database, a schema of another version, a missing right, a broken disk: an operator must act."""
+CUT_OFF = ("57P0", "08")
+"""The end of the connection, said by PostgreSQL or the pooler: in the middle of a COMMIT nobody knows its fate."""
 
 
 class DatabaseUnavailable(Unavailable):
@@ -53,20 +53,21 @@ def translate(error: Exception, *, committing: bool) -> ApiError:
         return Conflict()
     if state.startswith(UNSTORABLE):
         return Unprocessable()
+    nothing_was_written = not (committing and state.startswith(CUT_OFF))
     if state.startswith(MISCONFIGURED):
-        return _unavailable(state, urgent=True)
+        return _unavailable(state, urgent=True, nothing_was_written=nothing_was_written)
     if state.startswith(OVERLOADED):
-        return _unavailable(state, urgent=False, nothing_was_written=not (committing and state.startswith("57P0")))
+        return _unavailable(state, urgent=False, nothing_was_written=nothing_was_written)
     logger.error("Unexpected database error", sqlstate=state)
     return InternalError()
 
 
 def _network_failure(error: Exception, cause: BaseException | None, *, committing: bool) -> ApiError:
     if isinstance(cause, ConnectFailed):
-        untrusted = isinstance(cause.__cause__, ssl.SSLCertVerificationError)
-        return _unavailable(str(cause), urgent=untrusted)
+        return _unavailable(str(cause), urgent=isinstance(cause, ServerNotTrusted))
     if isinstance(cause, ConnectionLost):
-        return _unavailable(str(cause), urgent=False, nothing_was_written=not committing)
+        was_sent = not isinstance(cause, OutOfTime)
+        return _unavailable(str(cause), urgent=False, nothing_was_written=not (committing and was_sent))
     assert isinstance(error, SQLAlchemyError)
     logger.error("Unexpected database error", error=type(error).__name__)
     return InternalError()

@@ -56,6 +56,8 @@ class DatabaseUrl:
             raise InvalidDatabaseUrl("must start with postgresql:// (or postgres://)")
         if parts.fragment:
             raise InvalidDatabaseUrl("has a # in it; write %23 where it belongs to the password")
+        if "@" in parts.path + parts.query:  # then the password ends there, and is not to be printed as a parameter
+            raise InvalidDatabaseUrl("has an @ after the host; percent-encode special characters of the password")
         parameters = _parameters(parts.query)
         user, database = unquote(parts.username or ""), unquote(parts.path.removeprefix("/"))
         if not user or not database or "/" in database:

@@ -112,6 +112,7 @@ def toggle_task(task_id: UUID, user: AuthenticatedUser, allowed: Allowed, respon
     "/{task_id}",
     status_code=204,
     summary="Delete a task",
+    response_class=Response,
     responses=documented(*ALWAYS, TaskNotFound, PreconditionFailed),
 )
 def delete_task(task_id: UUID, user: AuthenticatedUser, allowed: Allowed) -> None:

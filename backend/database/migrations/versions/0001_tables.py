@@ -47,8 +47,10 @@ def upgrade() -> None:
         _moment("updated_at"),
         sa.PrimaryKeyConstraint("id", name="pk_users"),
         sa.UniqueConstraint("email", name="uq_users_email"),
-        sa.CheckConstraint("char_length(email) between 3 and 254 and email = lower(email)", name="ck_users_email"),
-        sa.CheckConstraint("char_length(name) between 1 and 100 and btrim(name) <> ''", name="ck_users_name"),
+        sa.CheckConstraint(
+            "char_length(email) between 3 and 254 and email = lower(email)", name=op.f("ck_users_email")
+        ),
+        sa.CheckConstraint("char_length(name) between 1 and 100 and btrim(name) <> ''", name=op.f("ck_users_name")),
     )
     op.create_table(
         "tasks",
@@ -62,8 +64,8 @@ def upgrade() -> None:
         _moment("updated_at"),
         sa.PrimaryKeyConstraint("id", name="pk_tasks"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_tasks_user_id_users", ondelete="CASCADE"),
-        sa.CheckConstraint("char_length(title) between 1 and 200 and btrim(title) <> ''", name="ck_tasks_title"),
-        sa.CheckConstraint("char_length(description) <= 2000", name="ck_tasks_description"),
+        sa.CheckConstraint("char_length(title) between 1 and 200 and btrim(title) <> ''", name=op.f("ck_tasks_title")),
+        sa.CheckConstraint("char_length(description) <= 2000", name=op.f("ck_tasks_description")),
     )
     op.create_index("ix_tasks_user_id_created_at_id", "tasks", ["user_id", "created_at", "id"])
     op.create_table(

@@ -1,0 +1,1 @@
+"""The folder that Lambda runs: the backend and what it imports, with bytecode, and nothing else."""

@@ -1,0 +1,82 @@
+"""`python -m dev.invoke events/….json`, which is `make invoke EVENT=…`: one event, handled as on Lambda, no Docker."""
+
+import json
+import sys
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from backend.database.migrations.apply import apply
+from backend.database.url import DatabaseUrl
+from backend.settings import ConfigurationError
+from dev import events
+from dev.database import embedded, environment
+from dev.postgres import CHECKOUT
+from dev.problem import Problem
+from dev.runtime_api import LambdaInstance
+from dev.secret import kept_secret
+
+DATA = CHECKOUT / ".data"
+
+
+def main(arguments: list[str]) -> int:
+    """Handle the event of the file that is named, and print the answer. Gives the exit code."""
+    try:
+        if len(arguments) != 1:
+            raise Problem("Which event? For example: make invoke EVENT=events/list-tasks.json")
+        if find_spec("awslambdaric") is None:
+            raise Problem("awslambdaric is not installed: AWS publishes Lambda's runtime client for Linux only")
+        with ExitStack() as running:
+            _invoke(events.read(Path(arguments[0])), running)
+    except (Problem, ConfigurationError) as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _invoke(event: Any, running: ExitStack) -> None:
+    DATA.mkdir(exist_ok=True)
+    DATA.chmod(0o711)  # PostgreSQL's account has to get through
+    secret = kept_secret(DATA / "better_auth_secret")
+    urls = environment(running.enter_context(embedded(DATA, 0, _say)))
+    apply(DatabaseUrl.parse(urls["DATABASE_DIRECT_URL"]), DatabaseUrl.parse(urls["DATABASE_URL"]), _say)
+    _say("Starting the function")
+    variables = {
+        "DATABASE_URL": urls["DATABASE_URL"],
+        "BETTER_AUTH_SECRET": secret,
+        "FRONTEND_URL": "http://localhost:3000",
+    }
+    function = running.enter_context(LambdaInstance(CHECKOUT, variables))
+
+    def send(prepared: object) -> Any:
+        answer = function.invoke(prepared)
+        if answer.error is not None:
+            raise Problem(f"The function failed: {answer.error.get('errorMessage')}")
+        return answer.value
+
+    filled = events.fill(event, send=send, secret=secret)
+    already_said = len(function.log())
+    answer = send(filled)
+    _say(function.log()[already_said:].rstrip())
+    print(_as_text(answer))
+
+
+def _as_text(answer: Any) -> str:
+    """The answer as it would go over the wire, with its JSON laid out to be read."""
+    if not isinstance(answer, dict) or "statusCode" not in answer:
+        return json.dumps(answer, indent=2)
+    headers = "".join(f"{name}: {value}\n" for name, value in sorted(answer.get("headers", {}).items()))
+    try:
+        body = json.dumps(json.loads(answer.get("body", "")), indent=2, ensure_ascii=False)
+    except ValueError:
+        body = answer.get("body", "")
+    return f"{answer['statusCode']}\n{headers}\n{body}".rstrip()
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # the answer alone goes to standard output
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,46 @@
+"""A clock that stands still until a test moves it, for the application and for its PostgreSQL alike."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pg8000.native import Connection, identifier
+
+from tests.database_copy import LOGIN
+
+ARBITRARY_MOMENT = datetime(2031, 3, 5, 7, 11, 13, 250_000, tzinfo=UTC)
+
+
+class Clock:
+    """The time in one database and in the modules that make and verify tokens.
+
+    In the database a schema in front of `pg_catalog` answers when the application's login asks for the time.
+    """
+
+    def __init__(self, owner: Connection, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = ARBITRARY_MOMENT
+        self._owner = owner
+        owner.run("create schema test_clock")
+        owner.run(
+            "create table test_clock.reading as select cast(:now as timestamptz) as now", now=self.now.isoformat()
+        )
+        for name in ("now", "clock_timestamp"):
+            owner.run(
+                f"create function test_clock.{name}() returns timestamptz language sql volatile"
+                " as 'select now from test_clock.reading'"
+            )
+        owner.run("grant usage on schema test_clock to public")
+        owner.run("grant select on test_clock.reading to public")
+        owner.run(
+            f"alter role {LOGIN} in database {identifier(database)} set search_path = test_clock, pg_catalog, public"
+        )
+        monkeypatch.setattr("backend.auth.tokens.time", self)
+        monkeypatch.setattr("backend.auth.service.time", self)
+
+    def time(self) -> float:
+        """What stands in for `time.time`."""
+        return self.now.timestamp()
+
+    def advance(self, **duration: float) -> None:
+        """Let time pass: `advance(minutes=15)`."""
+        self.now += timedelta(**duration)
+        self._owner.run("update test_clock.reading set now = cast(:now as timestamptz)", now=self.now.isoformat())

@@ -1,0 +1,51 @@
+"""Wrong passwords, and the people who try them."""
+
+from uuid import uuid4
+
+import httpx2
+from pg8000.native import Connection as OwnerConnection
+from starlette.testclient import TestClient
+
+from backend.auth import throttle
+from tests.conftest import SECRET
+from tests.people import PASSWORD
+
+WRONG = "a wrong password"
+LIMIT = 10
+"""How many wrong passwords for one account get an answer from one address, unless a test says otherwise."""
+
+
+def sign_in(http: httpx2.Client, email: str, password: str = WRONG, **headers: str) -> httpx2.Response:
+    return http.post("/api/auth/signin", json={"email": email, "password": password}, headers=headers)
+
+
+def sign_up(http: httpx2.Client) -> httpx2.Response:
+    body = {"email": some_email(), "password": PASSWORD, "name": "Ada"}
+    return http.post("/api/auth/signup", json=body)
+
+
+def some_email() -> str:
+    return f"{uuid4().hex}@example.com"
+
+
+def guess(http: httpx2.Client, email: str, times: int) -> list[int]:
+    """The answers to so many wrong passwords, one after the other."""
+    return [sign_in(http, email).status_code for _ in range(times)]
+
+
+def at(address: str, client: httpx2.Client) -> TestClient:
+    """A client of the same application at another address."""
+    assert isinstance(client, TestClient)
+    return TestClient(client.app, client=(address, 50000), raise_server_exceptions=False)
+
+
+def hits(owner: OwnerConnection, email: str, address: str) -> list[int]:
+    """How many are counted against account and address, the account, and the address."""
+    limits = [
+        (throttle.Limit("guesses per account and address", 0), f"{email}\0{address}"),
+        (throttle.Limit("guesses per account", 0), email),
+        (throttle.Limit("guesses per address", 0), address),
+    ]
+    keys = throttle.window(SECRET, 900, limits).keys
+    counts = dict(owner.run("select key, cardinality(hits) from rate_limits where key = any(:keys)", keys=list(keys)))
+    return [counts.get(key, 0) for key in keys]

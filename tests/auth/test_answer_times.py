@@ -1,0 +1,40 @@
+"""How long a refusal takes, measured with production's password parameters: `pytest -m long -s tests/auth`."""
+
+import statistics
+import time
+
+import pytest
+
+from tests.auth.guesses import sign_in, some_email
+from tests.conftest import MakeClient
+from tests.people import Person
+
+ATTEMPTS = 60
+
+
+@pytest.mark.long
+@pytest.mark.real_passwords
+@pytest.mark.spec("US3-4", "FR-006", "NFR-009")
+@pytest.mark.parametrize("pool_size", [0, 5])
+def test_a_known_and_an_unknown_email_are_refused_after_the_same_time(make_client: MakeClient, pool_size: int) -> None:
+    """Prints the medians. What is asserted elsewhere is the work: as many statements and hashes for both."""
+    person = Person.sign_up(
+        make_client(
+            database_pool_size=pool_size,
+            signin_failures_per_account_and_address=10_000,
+            signin_failures_per_account=10_000,
+            signin_failures_per_address=10_000,
+        )
+    )
+    seconds: dict[str, list[float]] = {"known": [], "unknown": []}
+    for attempt in range(2 * ATTEMPTS):
+        kind = ("known", "unknown")[(attempt + attempt // 2) % 2]  # neither always comes after the other
+        email = person.email if kind == "known" else some_email()
+        started = time.perf_counter()
+        answer = sign_in(person.http, email)
+        seconds[kind].append(time.perf_counter() - started)
+        assert answer.status_code == 401
+
+    known, unknown = (statistics.median(seconds[kind]) * 1000 for kind in ("known", "unknown"))
+    print(f"\npool of {pool_size}: known {known:.1f} ms, unknown {unknown:.1f} ms, ratio {known / unknown:.3f}")
+    assert [len(times) for times in seconds.values()] == [ATTEMPTS, ATTEMPTS]

@@ -1,0 +1,307 @@
+"""Passwords: hashed well, compared whole, and never with a transaction waiting for it."""
+
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+from passlib.context import CryptContext
+from pg8000.core import Context
+from pg8000.native import Connection as OwnerConnection
+
+from backend.auth import passwords
+from backend.database.connection import Connection
+from tests.conftest import MakeClient
+from tests.database_copy import LOGIN, DatabaseCopy
+from tests.people import PASSWORD, Person
+
+PARAMETERS = "$argon2id$v=19$m=19456,t=12,p=1$"
+
+
+class Watched:
+    """A password context that counts its work, and looks around before it begins."""
+
+    def __init__(self, context: CryptContext, look_around: Callable[[], None] = lambda: None) -> None:
+        self._context, self._look_around = context, look_around
+        self.hashed = self.verified = 0
+
+    def hash(self, password: str) -> Any:
+        self.hashed += 1
+        self._look_around()
+        return self._context.hash(password)
+
+    def verify(self, password: str, stored: str) -> Any:
+        self.verified += 1
+        self._look_around()
+        return self._context.verify(password, stored)
+
+    def needs_update(self, stored: str) -> Any:
+        return self._context.needs_update(stored)
+
+
+@pytest.fixture
+def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
+    """The password context in use, watched."""
+    watched = Watched(passwords.context)
+    monkeypatch.setattr(passwords, "context", watched)
+    return watched
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Everything that has been said to PostgreSQL since the test began."""
+    said: list[str] = []
+    round_trip = Connection._round_trip
+
+    def round_trip_and_note(self: Connection, messages: bytes, context: Context) -> Context:
+        said.append(context.statement)
+        return round_trip(self, messages, context)
+
+    monkeypatch.setattr(Connection, "_round_trip", round_trip_and_note)
+    return said
+
+
+def sign_in(http: httpx2.Client, email: str, password: str) -> httpx2.Response:
+    return http.post("/api/auth/signin", json={"email": email, "password": password})
+
+
+def stored_hash(owner: OwnerConnection, person: Person) -> str:
+    [[stored]] = owner.run("select password_hash from users where email = :email", email=person.email)
+    return str(stored)
+
+
+@pytest.mark.real_passwords
+@pytest.mark.spec("FR-004", "NFR-001", "SC-016")
+def test_passwords_are_stored_as_argon2id_with_the_parameters_agreed(
+    sign_up: Callable[..., Person], owner: OwnerConnection
+) -> None:
+    person = sign_up()
+
+    assert stored_hash(owner, person).startswith(PARAMETERS)
+    assert person.signs_in().tasks() == []
+    assert sign_in(person.http, person.email, PASSWORD[:-1]).status_code == 401
+
+
+@pytest.mark.real_passwords
+@pytest.mark.spec("US3-4", "FR-006", "NFR-001")
+def test_the_hash_of_nobody_costs_what_any_other_costs() -> None:
+    real = passwords.hash_password(PASSWORD)
+
+    assert [len(part) for part in passwords.HASH_OF_NOBODY.split("$")] == [len(part) for part in real.split("$")]
+    assert passwords.HASH_OF_NOBODY.startswith(PARAMETERS)
+    assert not passwords.needs_rehash(passwords.HASH_OF_NOBODY)
+
+
+@pytest.mark.spec("FR-004")
+def test_equal_passwords_are_stored_differently(sign_up: Callable[..., Person], owner: OwnerConnection) -> None:
+    assert stored_hash(owner, sign_up()) != stored_hash(owner, sign_up())
+
+
+@pytest.mark.spec("US3-4", "FR-006")
+def test_nobodys_password_is_never_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "HASH_OF_NOBODY", passwords.hash_password("nobody's"))
+
+    assert not passwords.verify_password("nobody's", None)
+
+
+@pytest.mark.spec("US3-4", "FR-006", "SC-004")
+@pytest.mark.parametrize("pool_size", [0, 5])
+def test_an_unknown_email_takes_the_same_work_as_a_wrong_password(
+    make_client: MakeClient, watched: Watched, statements: list[str], pool_size: int
+) -> None:
+    person = Person.sign_up(make_client(database_pool_size=pool_size))
+    work = []
+    for email in (person.email, f"{uuid4().hex}@example.com"):
+        watched.hashed = watched.verified = 0
+        statements.clear()
+
+        answer = sign_in(person.http, email, "a wrong password")
+
+        work.append((watched.hashed, watched.verified, list(statements), answer.status_code, answer.json()))
+
+    assert work[0] == work[1]
+    assert work[0][:2] == (0, 1)
+    assert len(work[0][2]) == 4  # two statements, each with its COMMIT
+
+
+@pytest.mark.spec("US1-2", "NFR-009")
+def test_a_right_password_takes_one_verification(ada: Person, watched: Watched) -> None:
+    ada.signs_in()
+
+    assert (watched.hashed, watched.verified) == (0, 1)
+
+
+@pytest.mark.spec("FR-004", "SC-016")
+def test_a_sign_in_renews_a_hash_made_with_other_parameters(
+    ada: Person, owner: OwnerConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = stored_hash(owner, ada)
+    monkeypatch.setattr(passwords, "context", passwords.context.copy(argon2__rounds=2))
+
+    assert sign_in(ada.http, ada.email, "a wrong password").status_code == 401
+    assert stored_hash(owner, ada) == old
+    ada.signs_in()
+    renewed = stored_hash(owner, ada)
+    ada.signs_in()
+
+    assert renewed != old
+    assert ",t=2," in renewed
+    assert stored_hash(owner, ada) == renewed
+
+
+@pytest.mark.spec("FR-003", "FR-004", "FR-006")
+@pytest.mark.parametrize(
+    ("password", "almost"),
+    [
+        ("x" * 72 + "right", "x" * 72 + "wrong"),
+        ("x" * 1023 + "r", "x" * 1023 + "w"),
+        ("🔑" * 1023 + "r", "🔑" * 1023 + "w"),
+        ("password\0right", "password\0wrong"),
+        ("password\0right", "password"),
+        (" password ", "password"),
+        ("Password", "password"),
+        (unicodedata.normalize("NFC", "pässwörter"), unicodedata.normalize("NFD", "pässwörter")),
+        ("12345678", "123456789"),
+        ("\0" * 8, "\0" * 9),
+    ],
+    ids=repr,
+)
+def test_a_password_counts_to_its_last_character(sign_up: Callable[..., Person], password: str, almost: str) -> None:
+    person = sign_up(password=password)
+
+    assert sign_in(person.http, person.email, almost).status_code == 401
+    assert sign_in(person.http, person.email, password).status_code == 200
+
+
+@pytest.mark.spec("FR-003", "FR-004")
+@pytest.mark.parametrize(
+    "password",
+    [
+        "\0" * 8,
+        "🔑" * 8,
+        "🔑" * 1024,
+        "x" * 1024,
+        "\u202e\u200b\ufeff\u0007\u2028\n\t ",
+        "' or 1=1; --",
+        "$argon2id$v=19$",
+    ],
+    ids=repr,
+)
+def test_any_eight_to_1024_characters_are_a_password(sign_up: Callable[..., Person], password: str) -> None:
+    person = sign_up(password=password)
+
+    assert person.signs_in().tasks() == []
+
+
+@pytest.mark.real_passwords
+@pytest.mark.spec("FR-003", "FR-004")
+def test_the_longest_password_works_with_productions_parameters_too(sign_up: Callable[..., Person]) -> None:
+    person = sign_up(password="🔑" * 1024)
+
+    assert person.signs_in().tasks() == []
+
+
+@pytest.mark.spec("US3-2", "FR-003", "FR-029")
+@pytest.mark.parametrize("password", ["", "1234567", "x" * 1025, "🔑" * 1025, "x" * 60_000], ids=len)
+def test_a_password_too_short_or_too_long_makes_no_account_and_costs_no_hash(
+    client: httpx2.Client, watched: Watched, password: str
+) -> None:
+    answer = client.post(
+        "/api/auth/signup", json={"email": f"{uuid4().hex}@example.com", "password": password, "name": "Ada"}
+    )
+
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["password"]
+    assert (watched.hashed, watched.verified) == (0, 0)
+
+
+@pytest.mark.spec("FR-006", "FR-029")
+@pytest.mark.parametrize("password", ["", "x" * 1025, "x" * 60_000], ids=len)
+def test_what_can_be_nobodys_password_is_not_compared_with_one(ada: Person, watched: Watched, password: str) -> None:
+    assert sign_in(ada.http, ada.email, password).status_code == 422
+    assert (watched.hashed, watched.verified) == (0, 0)
+
+
+@pytest.mark.spec("FR-006")
+def test_a_password_too_short_to_be_anybodys_is_wrong(ada: Person) -> None:
+    assert sign_in(ada.http, ada.email, "x").status_code == 401
+
+
+@pytest.mark.spec("FR-003", "NFR-004")
+@pytest.mark.parametrize("path", ["/api/auth/signup", "/api/auth/signin"])
+def test_a_megabyte_of_password_costs_nothing(
+    client: httpx2.Client, watched: Watched, statements: list[str], path: str
+) -> None:
+    answer = client.post(path, json={"email": f"{uuid4().hex}@example.com", "password": "x" * 2**20, "name": "Ada"})
+
+    assert answer.status_code == 413
+    assert (watched.hashed, watched.verified) == (0, 0)
+    assert statements == []
+
+
+@pytest.mark.spec("FR-029", "NFR-004")
+@pytest.mark.parametrize("path", ["/api/auth/signup", "/api/auth/signin"])
+@pytest.mark.parametrize("password", [r'"\ud800 password"', "12345678", "true", "null", '["password"]', "{}"])
+def test_what_is_not_text_is_not_a_password(client: httpx2.Client, watched: Watched, path: str, password: str) -> None:
+    answer = client.post(
+        path,
+        content=f'{{"email": "{uuid4().hex}@example.com", "name": "Ada", "password": {password}}}',
+        headers={"Content-Type": "application/json"},
+    )
+
+    assert answer.status_code == 422
+    assert (watched.hashed, watched.verified) == (0, 0)
+
+
+@pytest.mark.spec("NFR-012", "SC-006", "SC-020")
+@pytest.mark.parametrize("pool_size", [0, 3])
+def test_nothing_is_open_or_locked_while_a_password_is_hashed(
+    fresh_database: DatabaseCopy, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, pool_size: int
+) -> None:
+    client = make_client(database_url=fresh_database.url, database_pool_size=pool_size)
+    with fresh_database.connect_as_owner() as owner:
+        seen: list[list[Any]] = []
+
+        def look_around() -> None:
+            seen.append(
+                owner.run(
+                    "select state, xact_start is not null, (select count(*) from pg_locks l where l.pid = a.pid)"
+                    " from pg_stat_activity a where usename = :login and datname = current_database()",
+                    login=LOGIN,
+                )
+            )
+
+        monkeypatch.setattr(passwords, "context", Watched(passwords.context, look_around))
+        person = Person.sign_up(client)
+        person.signs_in()
+        sign_in(client, person.email, "a wrong password")
+        sign_in(client, "nobody@example.com", "a wrong password")
+        changed = passwords.context._context.copy(argon2__rounds=2)  # type: ignore[attr-defined]
+        monkeypatch.setattr(passwords, "context", Watched(changed, look_around))
+        person.signs_in()
+
+    assert len(seen) == 6  # sign-up, right, wrong, unknown, and twice for the renewal
+    assert [row for rows in seen for row in rows if row != ["idle", False, 0]] == []
+    assert all(len(rows) == 1 for rows in seen)
+
+
+@pytest.mark.spec("NFR-013", "SC-020")
+@pytest.mark.parametrize("password", [PASSWORD, "a wrong password"])
+def test_without_a_pool_a_sign_in_uses_one_connection(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    person = Person.sign_up(make_client(database_pool_size=0))
+    opened = []
+    connect = Connection.__init__
+
+    def connect_and_note(self: Connection, *args: Any, **options: Any) -> None:
+        opened.append(self)
+        connect(self, *args, **options)
+
+    monkeypatch.setattr(Connection, "__init__", connect_and_note)
+
+    sign_in(person.http, person.email, password)
+
+    assert len(opened) == 1

@@ -1,0 +1,328 @@
+"""Refresh tokens: each is good for one successor, and a second use of an old one ends the sign-in."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pytest
+from pg8000.native import Connection as OwnerConnection
+from starlette.testclient import TestClient
+
+from backend.auth.tokens import Kind, Tokens
+from tests.auth.clock import Clock
+from tests.auth.crowd import at_once
+from tests.conftest import SECRET, MakeClient
+from tests.database_copy import DatabaseCopy
+from tests.people import Person
+
+SIMULTANEOUS_REFRESHES = 50
+LEEWAY_SECONDS = 10
+OTHER_SECRET = "quite another secret, long enough to be one as well"
+
+
+def refresh(http: httpx2.Client, refresh_token: str) -> httpx2.Response:
+    return http.post("/api/auth/refresh", json={"refresh_token": refresh_token})
+
+
+def sign_in_of(person: Person) -> str:
+    return str(Tokens(SECRET).verify(person.auth["refresh_token"], Kind.REFRESH).sid)
+
+
+def is_signed_in(person: Person) -> bool:
+    """Whether the access token works; the refresh token must agree where that can be asked without spending it."""
+    status = person.get("/api/tasks").status_code
+    assert status in (200, 401)
+    return status == 200
+
+
+@pytest.fixture
+def timed_ada(timed_client: Callable[..., TestClient]) -> Person:
+    """Somebody whose time is `clock`."""
+    return Person.sign_up(timed_client(), name="Ada")
+
+
+@pytest.mark.spec("FR-011", "FR-041", "US1-5", "EDGE-refresh-reuse")
+def test_a_refresh_gives_the_whole_answer_of_a_sign_in_with_a_new_pair(ada: Person) -> None:
+    before = ada.auth
+
+    response = ada.refreshes()
+
+    assert response.status_code == 200
+    assert response.json().keys() == before.keys()
+    assert response.json()["user"] == before["user"]
+    assert ada.auth["refresh_token"] != before["refresh_token"]
+    assert ada.auth["access_token"] != before["access_token"]
+    assert is_signed_in(ada)
+
+
+@pytest.mark.spec("FR-011")
+def test_a_refresh_needs_no_access_token_and_leaves_the_old_one_working(ada: Person) -> None:
+    old = Person(ada.http, ada.password, dict(ada.auth))
+
+    ada.refreshes()
+
+    assert is_signed_in(old)
+
+
+@pytest.mark.spec("FR-010", "US1-5")
+def test_the_seven_days_begin_anew_with_each_rotation(clock: Clock, timed_ada: Person) -> None:
+    clock.advance(days=6, hours=23)
+    assert timed_ada.refreshes().status_code == 200
+    clock.advance(days=6, hours=23)
+    assert timed_ada.refreshes().status_code == 200
+
+    clock.advance(days=7)
+
+    assert timed_ada.refreshes().status_code == 401
+
+
+@pytest.mark.spec("FR-009", "FR-013", "EDGE-token-expiry")
+def test_an_access_token_works_for_fifteen_minutes_and_not_a_second_longer(clock: Clock, timed_ada: Person) -> None:
+    clock.advance(minutes=14, seconds=59)
+    assert is_signed_in(timed_ada)
+
+    clock.advance(seconds=1)
+
+    assert not is_signed_in(timed_ada)
+    assert timed_ada.refreshes().status_code == 200
+    assert is_signed_in(timed_ada)
+
+
+@pytest.mark.spec("EDGE-refresh-reuse")
+@pytest.mark.parametrize("seconds", [0, 1, LEEWAY_SECONDS - 1])
+def test_within_the_leeway_the_old_token_gives_the_same_successor_byte_for_byte(
+    clock: Clock, timed_ada: Person, seconds: int
+) -> None:
+    old = timed_ada.auth["refresh_token"]
+    timed_ada.refreshes()
+
+    clock.advance(seconds=seconds)
+    again = refresh(timed_ada.http, old)
+
+    assert again.status_code == 200
+    assert again.json()["refresh_token"] == timed_ada.auth["refresh_token"]
+    assert timed_ada.refreshes().status_code == 200  # and the successor is not spent by having been given twice
+
+
+@pytest.mark.spec("EDGE-refresh-reuse", "FR-011")
+def test_late_reuse_ends_the_sign_in_and_no_other(clock: Clock, timed_ada: Person) -> None:
+    elsewhere = timed_ada.signs_in()
+    old = timed_ada.auth["refresh_token"]
+    timed_ada.refreshes()
+
+    clock.advance(seconds=LEEWAY_SECONDS)
+    reused = refresh(timed_ada.http, old)
+
+    assert reused.status_code == 401
+    assert reused.headers["WWW-Authenticate"] == "Bearer"
+    assert not is_signed_in(timed_ada)
+    assert timed_ada.refreshes().status_code == 401
+    assert refresh(timed_ada.http, old).status_code == 401
+    assert is_signed_in(elsewhere)
+    assert elsewhere.refreshes().status_code == 200
+
+
+@pytest.mark.spec("EDGE-refresh-reuse")
+def test_a_token_older_than_the_previous_one_is_reuse_even_within_the_leeway(ada: Person) -> None:
+    oldest = ada.auth["refresh_token"]
+    ada.refreshes()
+    ada.refreshes()
+
+    assert refresh(ada.http, oldest).status_code == 401
+    assert not is_signed_in(ada)
+
+
+@pytest.mark.spec("EDGE-refresh-reuse")
+def test_a_reuse_is_committed_although_it_is_answered_with_an_error(ada: Person, owner: OwnerConnection) -> None:
+    oldest = ada.auth["refresh_token"]
+    ada.refreshes()
+    ada.refreshes()
+
+    refresh(ada.http, oldest)
+
+    [[is_revoked]] = owner.run(
+        "select revoked_at is not null from refresh_tokens where id = cast(:id as uuid)", id=sign_in_of(ada)
+    )
+    assert is_revoked
+
+
+@pytest.mark.spec("EDGE-refresh-reuse", "NFR-015")
+def test_a_reuse_is_a_warning_with_user_and_sign_in_and_without_any_token(
+    ada: Person, logged: Callable[[], list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tokens = [ada.auth["refresh_token"]]
+    for _ in range(2):
+        ada.refreshes()
+        tokens += [ada.auth["refresh_token"], ada.auth["access_token"]]
+    capsys.readouterr()
+
+    refresh(ada.http, tokens[0])
+
+    [warning] = [line for line in logged() if line["level"] == "WARNING"]
+    assert (warning["user_id"], warning["sign_in_id"]) == (ada.id, sign_in_of(ada))
+    metrics = capsys.readouterr().out
+    assert '"RefreshTokenReuse":[1.0]' in metrics.replace(" ", "")
+    assert not any(part in f"{logged()}{metrics}" for token in tokens for part in token.split("."))
+
+
+@pytest.mark.spec("EDGE-refresh-reuse")
+def test_without_leeway_the_second_use_is_reuse(make_client: MakeClient) -> None:
+    person = Person.sign_up(make_client(refresh_reuse_leeway_seconds=0))
+    old = person.auth["refresh_token"]
+    assert person.refreshes().status_code == 200
+
+    assert refresh(person.http, old).status_code == 401
+    assert not is_signed_in(person)
+
+
+@pytest.mark.spec("EDGE-refresh-reuse", "SC-006")
+def test_simultaneous_refreshes_with_one_token_all_get_one_and_the_same_successor(make_client: MakeClient) -> None:
+    person = Person.sign_up(make_client(database_pool_size=20))
+    old = person.auth["refresh_token"]
+
+    responses = at_once(lambda _: refresh(person.http, old), SIMULTANEOUS_REFRESHES)
+
+    assert Counter(response.status_code for response in responses) == {200: SIMULTANEOUS_REFRESHES}
+    assert len({response.json()["refresh_token"] for response in responses}) == 1
+    person.auth = responses[0].json()
+    assert is_signed_in(person)
+    assert person.refreshes().status_code == 200
+
+
+@pytest.mark.spec("EDGE-refresh-reuse")
+def test_of_simultaneous_refreshes_without_leeway_exactly_one_succeeds(make_client: MakeClient) -> None:
+    person = Person.sign_up(make_client(database_pool_size=20, refresh_reuse_leeway_seconds=0))
+    old = person.auth["refresh_token"]
+
+    responses = at_once(lambda _: refresh(person.http, old), SIMULTANEOUS_REFRESHES)
+
+    assert Counter(response.status_code for response in responses) == {200: 1, 401: SIMULTANEOUS_REFRESHES - 1}
+    [person.auth] = [response.json() for response in responses if response.status_code == 200]
+    assert not is_signed_in(person)
+    assert person.refreshes().status_code == 401
+
+
+@pytest.mark.spec("EDGE-refresh-reuse", "NFR-005")
+def test_a_reuse_is_found_out_although_the_thief_has_used_up_the_limit_of_refreshes(make_client: MakeClient) -> None:
+    owner_of_token = Person.sign_up(make_client(refreshes_per_sign_in=3))
+    thief = Person(owner_of_token.http, "", dict(owner_of_token.auth))
+    while thief.refreshes().status_code == 200:
+        pass
+    assert thief.refreshes().status_code == 429
+    assert is_signed_in(thief)
+
+    assert owner_of_token.refreshes().status_code == 401
+
+    assert not is_signed_in(thief)
+
+
+@pytest.mark.spec("EDGE-refresh-reuse", "NFR-005")
+def test_a_refresh_refused_by_the_limit_does_not_spend_the_token(
+    make_client: MakeClient, owner: OwnerConnection
+) -> None:
+    person = Person.sign_up(make_client(refreshes_per_sign_in=1, refresh_reuse_leeway_seconds=0))
+    assert person.refreshes().status_code == 200
+    assert person.refreshes().status_code == 429
+
+    owner.run("delete from rate_limits")
+
+    assert person.refreshes().status_code == 200
+
+
+@pytest.mark.spec("FR-012", "EDGE-refresh-reuse")
+def test_a_sign_out_in_the_midst_of_refreshes_wins(make_client: MakeClient) -> None:
+    person = Person.sign_up(make_client(database_pool_size=20))
+
+    def act(number: int) -> httpx2.Response:
+        if number == 5:
+            return person.post("/api/auth/signout")
+        return refresh(person.http, person.auth["refresh_token"])
+
+    responses = at_once(act, 11)
+
+    assert responses[5].status_code == 200
+    assert {response.status_code for response in responses} <= {200, 401}
+    successors: list[dict[str, Any]] = [
+        response.json() for response in responses if response.status_code == 200 and response is not responses[5]
+    ]
+    for auth in [person.auth, *successors]:
+        assert not is_signed_in(Person(person.http, person.password, auth))
+        assert refresh(person.http, auth["refresh_token"]).status_code == 401
+
+
+@pytest.mark.spec("FR-010", "FR-013")
+def test_a_sign_in_whose_row_has_expired_is_over_whatever_its_tokens_say(ada: Person, owner: OwnerConnection) -> None:
+    owner.run("update refresh_tokens set expires_at = now() where id = cast(:id as uuid)", id=sign_in_of(ada))
+
+    assert not is_signed_in(ada)
+    assert ada.refreshes().status_code == 401
+    assert ada.post("/api/auth/signout").status_code == 401
+
+
+@pytest.mark.spec("FR-010", "EDGE-refresh-reuse")
+def test_ended_sign_ins_are_removed_a_few_at_a_time_as_people_sign_in(
+    clock: Clock, timed_ada: Person, fresh_database: DatabaseCopy
+) -> None:
+    for _ in range(19):
+        timed_ada.signs_in()
+    clock.advance(days=7, seconds=1)
+    somebody_else = Person.sign_up(timed_ada.http)
+
+    with fresh_database.connect_as_owner() as owner:
+
+        def rows() -> int:
+            [[count]] = owner.run("select count(*) from refresh_tokens")
+            return int(count)
+
+        counts = [rows()]
+        for _ in range(5):
+            somebody_else.signs_in()
+            counts.append(rows())
+
+    assert counts == [21, 17, 13, 9, 5, 6]
+    assert is_signed_in(somebody_else)
+
+
+@pytest.mark.spec("FR-010")
+def test_what_has_not_expired_is_never_removed(clock: Clock, timed_ada: Person) -> None:
+    elsewhere = [timed_ada.signs_in() for _ in range(3)]
+
+    clock.advance(days=6, hours=23)
+    timed_ada.signs_in()
+
+    assert [person.refreshes().status_code for person in elsewhere] == [200, 200, 200]
+
+
+@pytest.mark.spec("FR-008", "SC-015")
+def test_changing_the_secret_signs_nobody_out_while_the_previous_one_is_known(
+    ada: Person, make_client: MakeClient
+) -> None:
+    changed = make_client(better_auth_secret=OTHER_SECRET, better_auth_secret_previous=SECRET)
+    person = Person(changed, ada.password, ada.auth)
+
+    assert is_signed_in(person)
+    assert person.refreshes().status_code == 200
+    person.http = make_client(better_auth_secret=OTHER_SECRET)
+    assert is_signed_in(person)
+    assert person.refreshes().status_code == 200
+
+
+@pytest.mark.spec("FR-008", "SC-015", "EDGE-tampered-token")
+def test_a_secret_that_is_no_longer_known_verifies_nothing(ada: Person, make_client: MakeClient) -> None:
+    person = Person(make_client(better_auth_secret=OTHER_SECRET), ada.password, ada.auth)
+
+    assert not is_signed_in(person)
+    assert person.refreshes().status_code == 401
+
+
+@pytest.mark.spec("EDGE-refresh-reuse")
+def test_one_sign_ins_refresh_token_does_nothing_to_another_sign_in(sign_up: Callable[..., Person]) -> None:
+    laptop = sign_up()
+    phone = laptop.signs_in()
+    for _ in range(3):
+        assert laptop.refreshes().status_code == 200
+
+    assert phone.refreshes().status_code == 200
+    assert is_signed_in(laptop)
+    assert is_signed_in(phone)

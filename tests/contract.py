@@ -1,0 +1,35 @@
+"""openapi.json, held against every answer that a test gets."""
+
+import json
+import re
+from typing import Any
+
+import httpx2
+
+from dev.openapi import PATH
+
+DOCUMENT: dict[str, Any] = json.loads(PATH.read_text())
+OPERATIONS: list[tuple[str, str, dict[str, Any]]] = [
+    (method.upper(), path, operation)
+    for path, operations in DOCUMENT["paths"].items()
+    for method, operation in operations.items()
+]
+PROTECTED = [(method, path) for method, path, operation in OPERATIONS if "security" in operation]
+WITH_BODY = [(method, path) for method, path, operation in OPERATIONS if "requestBody" in operation]
+
+
+def operation_of(method: str, path: str) -> dict[str, Any] | None:
+    """What the contract says of a request; None where it knows none such."""
+    for known_method, template, operation in OPERATIONS:
+        pattern = re.sub(r"\{\w+\}", "[^/]+", template)
+        if method == known_method and re.fullmatch(pattern, path.rstrip("/") or "/"):
+            return operation
+    return None
+
+
+def check_documented(response: httpx2.Response) -> None:
+    """Fail when an operation gives a status that the contract does not tell of."""
+    operation = operation_of(response.request.method, response.request.url.path)
+    if operation is not None:
+        asked = f"{response.request.method} {response.request.url.path}"
+        assert str(response.status_code) in operation["responses"], f"{asked} gave {response.status_code}: undocumented"

@@ -1,0 +1,139 @@
+"""Which answer a failure of the database becomes, by SQLSTATE."""
+
+import pytest
+from pg8000.exceptions import DatabaseError
+from pg8000.exceptions import Error as DriverError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from backend.database.connection import ConnectFailed, ConnectionLost, OutOfTime, ServerNotTrusted
+from backend.database.failures import DatabaseUnavailable, translate
+from backend.errors import ApiError
+from tests.database.conftest import Logged, unavailable
+
+
+def wrapped(cause: DriverError) -> DBAPIError:
+    """A driver's error, as SQLAlchemy hands it over."""
+    return DBAPIError("select secret_column", {"secret": "value"}, cause)
+
+
+def said(state: str) -> DBAPIError:
+    """What PostgreSQL says with this SQLSTATE."""
+    return wrapped(DatabaseError({"S": "ERROR", "C": state, "M": "secret message", "n": "secret_constraint"}))
+
+
+def answer(error: ApiError) -> tuple[int, bool]:
+    """Its status, and whether it invites the client to try again."""
+    return error.status_code, "Retry-After" in (error.headers or {})
+
+
+@pytest.mark.spec("NFR-014", "NFR-016", "EDGE-database-failure")
+@pytest.mark.parametrize(
+    ("state", "status", "level"),
+    [
+        ("28P01", 503, "ERROR"),  # wrong password
+        ("28000", 503, "ERROR"),  # no such login
+        ("3D000", 503, "ERROR"),  # no such database
+        ("08P01", 503, "ERROR"),  # the pooler's word for a wrong password, and for being full
+        ("42P01", 503, "ERROR"),  # no such table: not migrated
+        ("42703", 503, "ERROR"),  # no such column
+        ("42501", 503, "ERROR"),  # a right is missing
+        ("25006", 503, "ERROR"),  # read only
+        ("58030", 503, "ERROR"),  # the disk cannot be read
+        ("53300", 503, "WARNING"),  # too many connections
+        ("53100", 503, "WARNING"),  # disk full
+        ("53200", 503, "WARNING"),  # out of memory
+        ("57P03", 503, "WARNING"),  # starting up
+        ("57P01", 503, "WARNING"),  # terminated by an operator
+        ("57P02", 503, "WARNING"),  # crashed
+        ("57P05", 503, "WARNING"),  # idle for too long
+        ("57014", 503, "WARNING"),  # statement timeout
+        ("55P03", 503, "WARNING"),  # lock timeout
+        ("25P03", 503, "WARNING"),  # idle in a transaction for too long
+        ("40001", 503, "WARNING"),  # serialization failure
+        ("40P01", 503, "WARNING"),  # deadlock
+        ("23505", 409, None),  # unique
+        ("23503", 409, None),  # foreign key
+        ("23514", 422, None),  # check
+        ("23502", 422, None),  # null
+        ("22001", 422, None),  # too long
+        ("22003", 422, None),  # out of range
+        ("22021", 422, None),  # U+0000
+        ("22P02", 422, None),  # not a uuid
+        ("25P02", 500, None),  # a statement after a failed one: a bug of ours
+        ("0A000", 500, None),
+        ("P0001", 500, None),
+        ("XX000", 500, None),
+    ],
+)
+def test_a_statement_that_fails(state: str, status: int, level: str | None, logged: Logged) -> None:
+    translated = translate(said(state), committing=False)
+    assert answer(translated) == (status, status == 503)
+    assert unavailable(logged) == ([level] if level else [])
+    assert "secret" not in f"{translated.detail} {logged()}"
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01"])
+def test_who_had_to_give_way_is_tried_again(state: str) -> None:
+    for committing in (False, True):
+        failure = translate(said(state), committing=committing)
+        assert isinstance(failure, DatabaseUnavailable)
+        assert failure.worth_repeating
+
+
+@pytest.mark.parametrize("state", ["57P01", "57014", "53100", "53300", "28P01", "08P01"])
+def test_nothing_else_is_tried_again(state: str) -> None:
+    failure = translate(said(state), committing=False)
+    assert isinstance(failure, DatabaseUnavailable)
+    assert not failure.worth_repeating
+
+
+@pytest.mark.spec("SC-010", "EDGE-database-failure")
+@pytest.mark.parametrize(
+    ("state", "status", "invites"),
+    [
+        ("40001", 503, True),  # PostgreSQL says itself that it did not commit
+        ("53100", 503, True),
+        ("57014", 503, True),
+        ("23505", 409, False),
+        ("57P01", 503, False),  # the connection ended: nobody knows
+        ("57P02", 503, False),
+        ("08P01", 503, False),  # the pooler lost its server in the middle of the COMMIT
+        ("08006", 503, False),
+    ],
+)
+def test_a_commit_that_fails_invites_a_repetition_only_when_it_surely_did_nothing(
+    state: str, status: int, invites: bool
+) -> None:
+    assert answer(translate(said(state), committing=True)) == (status, invites)
+
+
+@pytest.mark.spec("NFR-014", "EDGE-database-failure")
+@pytest.mark.parametrize(
+    ("error", "committing", "invites", "level"),
+    [
+        (wrapped(ConnectFailed("no connection")), False, True, "WARNING"),
+        (wrapped(ServerNotTrusted("no connection")), False, True, "ERROR"),
+        (wrapped(ConnectionLost("network error")), False, True, "WARNING"),
+        (wrapped(ConnectionLost("network error")), True, False, "WARNING"),
+        (wrapped(OutOfTime("used up")), True, True, "WARNING"),
+        (PoolTimeout("QueuePool limit"), False, True, "WARNING"),
+        (TimeoutError("used up"), False, True, "WARNING"),
+    ],
+)
+def test_a_network_that_fails(error: Exception, committing: bool, invites: bool, level: str, logged: Logged) -> None:
+    assert answer(translate(error, committing=committing)) == (503, invites)
+    assert unavailable(logged) == [level]
+
+
+def test_text_that_is_not_unicode_is_the_clients_mistake() -> None:
+    with pytest.raises(UnicodeEncodeError) as refused:
+        "\ud800".encode()
+    assert answer(translate(refused.value, committing=False)) == (422, False)
+
+
+def test_a_misuse_of_sqlalchemy_is_our_bug(logged: Logged) -> None:
+    assert answer(translate(InvalidRequestError("secret"), committing=False)) == (500, False)
+    assert answer(translate(wrapped(DriverError("secret")), committing=False)) == (500, False)
+    assert [line["level"] for line in logged()] == ["ERROR", "ERROR"]
+    assert "secret" not in str(logged())

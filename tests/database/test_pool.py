@@ -1,0 +1,202 @@
+"""How many connections there are: one per request on Lambda, a bounded pool for a server that stays."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pytest
+from pg8000.native import Connection as OwnerConnection
+from sqlalchemy import text
+
+from backend.app import create_app
+from backend.auth import passwords
+from backend.database import session
+from tests.auth.crowd import at_once
+from tests.conftest import MakeClient, MakeSettings
+from tests.database.conftest import CountFlights, Elsewhere, through
+from tests.database_copy import DatabaseCopy
+from tests.people import PASSWORD, Person
+from tests.serving import serving
+
+pytestmark = pytest.mark.spec("SC-020", "NFR-013")
+
+A_LIST_ON_AN_OPEN_CONNECTION = 3
+"""Round trips: whose sign-in, the list, COMMIT."""
+
+
+@pytest.fixture
+def superuser(fresh_database: DatabaseCopy) -> Any:
+    """Who sees the connections to the fresh database, and can end them."""
+    with fresh_database.connect_as_owner() as connected:
+        yield connected
+
+
+@pytest.fixture
+def dora(make_client: MakeClient, fresh_database: DatabaseCopy) -> Person:
+    """Somebody in the fresh database, at an application that leaves no connection open."""
+    return Person.sign_up(make_client(database_url=fresh_database.url, database_pool_size=0))
+
+
+def states(superuser: OwnerConnection) -> list[str]:
+    """The state of each of the application's connections."""
+    found = superuser.run(
+        "select state from pg_stat_activity where datname = current_database() and usename = 'todo_api' order by 1"
+    )
+    return [state for [state] in found]
+
+
+def terminate_all(superuser: OwnerConnection) -> None:
+    superuser.run(
+        "select pg_terminate_backend(pid, 10000) from pg_stat_activity "
+        "where datname = current_database() and usename = 'todo_api'"
+    )
+
+
+class TestWithoutPool:
+    """DATABASE_POOL_SIZE=0."""
+
+    def test_each_request_opens_a_connection_and_closes_it(
+        self, ada: Person, elsewhere: Elsewhere, count_flights: CountFlights, shared_database: DatabaseCopy
+    ) -> None:
+        proxy = count_flights(shared_database.server.port)
+        there = elsewhere(ada, database_url=through(proxy.port, shared_database))
+        for request in (there.tasks, there.adds_task, there.signs_in, there.refreshes):
+            before = proxy.connections
+            request()
+            proxy.wait_until_closed()
+            assert proxy.connections == before + 1
+
+    def test_a_request_that_needs_no_database_opens_none(
+        self, make_client: MakeClient, count_flights: CountFlights, shared_database: DatabaseCopy
+    ) -> None:
+        proxy = count_flights(shared_database.server.port)
+        client = make_client(database_url=through(proxy.port, shared_database), database_pool_size=0)
+        assert client.get("/").status_code == 200
+        assert client.get("/api/tasks").status_code == 401
+        assert client.post("/api/tasks", json={}).status_code == 401
+        assert proxy.connections == 0
+
+
+class TestPool:
+    """DATABASE_POOL_SIZE=n."""
+
+    def test_is_bounded(
+        self, dora: Person, make_settings: MakeSettings, count_flights: CountFlights, fresh_database: DatabaseCopy
+    ) -> None:
+        proxy = count_flights(fresh_database.server.port)
+        settings = make_settings(database_url=through(proxy.port, fresh_database), database_pool_size=2)
+        with serving(create_app(settings)) as url:
+            answers = at_once(lambda _: httpx2.get(f"{url}/api/tasks", headers=dora.headers, timeout=60), 12)
+        assert {answer.status_code for answer in answers} == {200}
+        assert 1 <= proxy.connections <= 2
+
+    def test_keeps_its_connection_and_checks_it_without_asking(
+        self, ada: Person, elsewhere: Elsewhere, count_flights: CountFlights, shared_database: DatabaseCopy
+    ) -> None:
+        proxy = count_flights(shared_database.server.port)
+        there = elsewhere(ada, database_url=through(proxy.port, shared_database), database_pool_size=3)
+        there.tasks()
+        for _ in range(3):
+            before = proxy.round_trips
+            there.tasks()
+            assert proxy.round_trips - before == A_LIST_ON_AN_OPEN_CONNECTION
+        assert proxy.connections == 1
+
+    @pytest.mark.spec("NFR-014", "EDGE-database-failure")
+    def test_replaces_connections_that_the_server_has_ended(
+        self, dora: Person, elsewhere: Elsewhere, fresh_database: DatabaseCopy, superuser: OwnerConnection
+    ) -> None:
+        there = elsewhere(dora, database_url=fresh_database.url, database_pool_size=3)
+        for _ in range(2):
+            assert there.tasks() == []
+            assert states(superuser) == ["idle"]
+            terminate_all(superuser)
+        assert there.tasks() == []
+
+    def test_renews_connections_before_neon_goes_to_sleep(
+        self,
+        ada: Person,
+        elsewhere: Elsewhere,
+        count_flights: CountFlights,
+        shared_database: DatabaseCopy,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        assert session.POOL_RECYCLE_SECONDS < 300
+        monkeypatch.setattr(session, "POOL_RECYCLE_SECONDS", 0)
+        proxy = count_flights(shared_database.server.port)
+        there = elsewhere(ada, database_url=through(proxy.port, shared_database), database_pool_size=1)
+        there.tasks()
+        for _ in range(3):
+            before = proxy.connections
+            there.tasks()
+            assert proxy.connections == before + 1
+
+    @pytest.mark.parametrize(
+        ("request_of", "status"),
+        [
+            (lambda person: person.get("/api/tasks"), 200),
+            (lambda person: person.get("/api/tasks/00000000-0000-0000-0000-000000000000"), 404),
+            (lambda person: person.post("/api/auth/signout"), 200),
+            (
+                lambda person: person.http.post("/api/auth/signin", json={"email": person.email, "password": "x" * 8}),
+                401,
+            ),
+            (lambda person: person.http.get("/api/health"), 200),
+        ],
+    )
+    def test_no_transaction_stays_open(
+        self,
+        request_of: Callable[[Person], httpx2.Response],
+        status: int,
+        dora: Person,
+        elsewhere: Elsewhere,
+        fresh_database: DatabaseCopy,
+        superuser: OwnerConnection,
+    ) -> None:
+        there = elsewhere(dora, database_url=fresh_database.url, database_pool_size=2)
+        assert request_of(there).status_code == status
+        assert set(states(superuser)) == {"idle"}
+
+    def test_who_waits_too_long_for_a_connection_may_try_again(
+        self,
+        dora: Person,
+        make_client: MakeClient,
+        make_settings: MakeSettings,
+        fresh_database: DatabaseCopy,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(session, "POOL_TIMEOUT_SECONDS", 0.1)
+        app = create_app(make_settings(database_url=fresh_database.url, database_pool_size=1))
+        there = Person(make_client(app=app), dora.password, dora.auth)
+        with app.state.database.transaction() as held:
+            held.connection().execute(text("select 1"))
+            answer = there.get("/api/tasks")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+        assert there.tasks() == []
+
+    def test_nobody_holds_a_connection_while_a_password_is_hashed(
+        self,
+        dora: Person,
+        make_client: MakeClient,
+        make_settings: MakeSettings,
+        fresh_database: DatabaseCopy,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(session, "POOL_TIMEOUT_SECONDS", 0.1)
+        app = create_app(make_settings(database_url=fresh_database.url, database_pool_size=1))
+        free: list[int] = []
+
+        def meanwhile(slow: Callable[..., Any]) -> Callable[..., Any]:
+            def work(*arguments: Any) -> Any:
+                with app.state.database.transaction() as another:
+                    free.append(another.connection().execute(text("select 1")).scalar_one())
+                return slow(*arguments)
+
+            return work
+
+        monkeypatch.setattr(passwords, "verify_password", meanwhile(passwords.verify_password))
+        monkeypatch.setattr(passwords, "hash_password", meanwhile(passwords.hash_password))
+        there = Person(make_client(app=app), PASSWORD, dora.auth)
+        there.signs_in()
+        Person.sign_up(there.http)
+        assert free == [1, 1]

@@ -1,0 +1,234 @@
+"""`make deploy`: what it does in which order, and what it refuses before anything is changed."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from backend.app import create_app
+from dev.deploy import Target, deploy
+from dev.postgres import CHECKOUT, EmbeddedPostgres
+from dev.problem import Problem
+from tests.conftest import ORIGIN, SECRET, MakeSettings
+from tests.database_copy import DatabaseCopy
+from tests.serving import serving
+
+VERSION_ID = "6f1f4c53-0a4d-4d6e-9f3f-0a6d6c2f7d11"
+TARGET = Target("dev", "default", "todo-api-dev", {"FrontendUrl": ORIGIN, "SecretName": "todo-api/dev"}, None, None)
+SOMEWHERE = "postgresql://todo_api:password@ep-one-pooler.example.neon.tech/neondb?sslmode=require"
+
+
+class Account:
+    """An AWS account with one secret and one stack, as botocore's stubs play it."""
+
+    def __init__(
+        self, values: dict[str, Any] | str, *, api_url: str = "http://127.0.0.1:1", refusal: str | None = None
+    ) -> None:
+        text = values if isinstance(values, str) else json.dumps(values)
+        self.clients = {name: self._client(name) for name in ("secretsmanager", "cloudformation")}
+        secret = {"Name": "todo-api/dev", "SecretString": text, "VersionId": VERSION_ID}
+        if refusal:
+            self._stub("secretsmanager").add_client_error("get_secret_value", refusal)
+        else:
+            self._stub("secretsmanager").add_response("get_secret_value", secret, {"SecretId": "todo-api/dev"})
+        stack = {
+            "StackName": "todo-api-dev",
+            "CreationTime": "2026-01-11",
+            "StackStatus": "UPDATE_COMPLETE",
+            "Outputs": [{"OutputKey": "ApiUrl", "OutputValue": api_url}],
+        }
+        self._stub("cloudformation").add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": "todo-api-dev"})
+
+    def client(self, service: str) -> Any:
+        return self.clients[service]
+
+    @staticmethod
+    def _client(service: str) -> Any:
+        return boto3.client(service, "eu-central-1", aws_access_key_id="none", aws_secret_access_key="none")
+
+    def _stub(self, service: str) -> Any:
+        stubber = Stubber(self.clients[service])
+        stubber.activate()
+        return stubber
+
+
+class Steps:
+    """What a deployment did, and said."""
+
+    def __init__(self) -> None:
+        self.commands: list[list[str]] = []
+        self.said: list[str] = []
+
+    def run(self, command: list[str]) -> None:
+        assert command[0].endswith("/.venv-sam/bin/sam")
+        self.commands.append(command[1:])
+
+
+@contextmanager
+def refused(steps: Steps, *, after: int) -> Iterator[pytest.ExceptionInfo[Problem]]:
+    """The block stops for something that a person can mend, after so many commands."""
+    with pytest.raises(Problem) as problem:
+        yield problem
+    assert len(steps.commands) == after
+    assert SECRET not in str(problem.value)
+    assert "password" not in str(problem.value)
+
+
+@pytest.fixture
+def empty_database(postgres: EmbeddedPostgres) -> Iterator[DatabaseCopy]:
+    """A database without a schema."""
+    empty = DatabaseCopy(postgres, "todo_to_deploy")
+    empty.create(source="template1")
+    yield empty
+    empty.drop()
+
+
+def attempt(account: Account, steps: Steps, owner_url: str = SOMEWHERE, target: Target = TARGET) -> None:
+    deploy(target, lambda: owner_url, account, steps.run, steps.said.append)
+
+
+@pytest.mark.spec("SC-013")
+def test_every_step_is_done_in_order(make_settings: MakeSettings, empty_database: DatabaseCopy) -> None:
+    steps = Steps()
+    secret = {"DATABASE_URL": empty_database.url, "BETTER_AUTH_SECRET": SECRET}
+
+    with serving(create_app(make_settings(database_url=empty_database.url))) as url:
+        attempt(Account(secret, api_url=url), steps, empty_database.owner_url)
+
+    assert steps.commands == [
+        ["validate", "--config-env", "default"],
+        ["build", "--config-env", "default"],
+        [
+            *("deploy", "--config-env", "default", "--parameter-overrides"),
+            *(f"FrontendUrl={ORIGIN}", "SecretName=todo-api/dev"),
+            *(f"SecretVersionId={VERSION_ID}", "AcceptPreviousSecret=false"),
+        ],
+    ]
+    assert [line[:3] for line in steps.said if line[1:2] == "/"] == ["1/6", "2/6", "3/6", "4/6", "5/6", "6/6"]
+    with empty_database.connect_as_owner() as owner:
+        assert owner.run("select to_regclass('public.tasks') is not null") == [[True]]
+    assert SECRET not in "".join(steps.said)
+
+
+@pytest.mark.parametrize(("previous", "is_accepted"), [("x" * 32, "true"), ("", "false")])
+def test_tokens_of_the_previous_secret_are_accepted_while_the_secret_holds_it(
+    make_settings: MakeSettings, fresh_database: DatabaseCopy, previous: str, is_accepted: str
+) -> None:
+    steps = Steps()
+    secret = {
+        "DATABASE_URL": fresh_database.url,
+        "BETTER_AUTH_SECRET": SECRET,
+        "BETTER_AUTH_SECRET_PREVIOUS": previous,
+    }
+
+    with serving(create_app(make_settings(database_url=fresh_database.url))) as url:
+        attempt(Account(secret, api_url=url), steps, fresh_database.owner_url)
+
+    assert steps.commands[-1][-1] == f"AcceptPreviousSecret={is_accepted}"
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ("not JSON", "must be a JSON object"),
+        ("[]", "must be a JSON object"),
+        ({"DATABASE_URL": SOMEWHERE}, "has no BETTER_AUTH_SECRET"),
+        ({"BETTER_AUTH_SECRET": SECRET}, "has no DATABASE_URL"),
+        ({"DATABASE_URL": SOMEWHERE, "BETTER_AUTH_SECRET": "short"}, "BETTER_AUTH_SECRET: must be at least 32"),
+        ({"DATABASE_URL": "mysql://x", "BETTER_AUTH_SECRET": SECRET}, "DATABASE_URL: must start with postgresql"),
+    ],
+)
+@pytest.mark.spec("SC-014", "NFR-003")
+def test_a_secret_that_the_function_could_not_start_with_is_refused_first(
+    values: dict[str, str] | str, sentence: str
+) -> None:
+    steps = Steps()
+
+    with refused(steps, after=0) as problem:
+        attempt(Account(values), steps)
+
+    assert sentence in str(problem.value)
+
+
+@pytest.mark.parametrize("refusal", ["ResourceNotFoundException", "AccessDeniedException"])
+def test_a_secret_that_cannot_be_read_is_refused_first(refusal: str) -> None:
+    steps = Steps()
+
+    with refused(steps, after=0) as problem:
+        attempt(Account({}, refusal=refusal), steps)
+
+    assert "todo-api/dev cannot be read" in str(problem.value)
+    assert refusal in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    ("owner_url", "sentence"),
+    [
+        (SOMEWHERE, "on the pooler"),
+        (SOMEWHERE.replace("ep-one-pooler", "ep-two"), "is neondb on ep-two.example.neon.tech, but the secret's"),
+        ("nonsense", "DATABASE_DIRECT_URL must start with postgresql"),
+    ],
+)
+def test_another_database_than_the_functions_is_not_migrated(owner_url: str, sentence: str) -> None:
+    steps = Steps()
+
+    with refused(steps, after=2) as problem:
+        attempt(Account({"DATABASE_URL": SOMEWHERE, "BETTER_AUTH_SECRET": SECRET}), steps, owner_url)
+
+    assert sentence in str(problem.value)
+
+
+def test_a_deployment_that_does_not_work_is_told(fresh_database: DatabaseCopy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dev.deploy.smoke.run", lambda *_: False)
+    steps = Steps()
+    secret = {"DATABASE_URL": fresh_database.url, "BETTER_AUTH_SECRET": SECRET}
+
+    with refused(steps, after=3) as problem:
+        attempt(Account(secret), steps, fresh_database.owner_url)
+
+    assert "Rolling back" in str(problem.value)
+
+
+Configure = Callable[[str], Path]
+
+
+@pytest.fixture
+def configure(tmp_path: Path) -> Configure:
+    """A samconfig.toml whose production serves this frontend."""
+
+    def written(origin: str) -> Path:
+        config = tmp_path / "samconfig.toml"
+        text = (CHECKOUT / "samconfig.toml").read_text()
+        config.write_text(text.replace("https://todo.example.com", origin))
+        return config
+
+    return written
+
+
+def test_the_environments_are_those_of_samconfig(configure: Configure) -> None:
+    dev, prod = (Target.read(name, configure("https://todo.test")) for name in ("dev", "prod"))
+
+    assert (dev.section, dev.stack, dev.parameters["Environment"]) == ("default", "todo-api-dev", "dev")
+    assert (prod.section, prod.stack, prod.parameters["Environment"]) == ("prod", "todo-api-prod", "prod")
+    assert dev.parameters["SecretName"] != prod.parameters["SecretName"]
+
+
+@pytest.mark.spec("NFR-006")
+@pytest.mark.parametrize("origin", ["https://todo.example.com", "http://todo.test", "https://todo.test,http://x.test"])
+def test_an_example_or_a_frontend_without_https_does_not_reach_production(configure: Configure, origin: str) -> None:
+    with pytest.raises(Problem, match="FrontendUrl of prod"):
+        Target.read("prod", configure(origin))
+
+
+def test_an_unknown_environment_is_refused() -> None:
+    with pytest.raises(Problem, match="ENV must be one of dev, prod"):
+        Target.read("staging", CHECKOUT / "samconfig.toml")
+
+
+def test_no_parameter_is_empty_which_the_sam_cli_would_refuse(configured: dict[str, dict[str, str]]) -> None:
+    assert all(all(parameters.values()) for parameters in configured.values())

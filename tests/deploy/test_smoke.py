@@ -1,0 +1,94 @@
+"""The smoke test after a deployment: that it passes what works, and names what does not."""
+
+import pytest
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from starlette.middleware.cors import CORSMiddleware
+
+from backend.app import create_app
+from dev import smoke
+from tests.conftest import ORIGIN, MakeSettings
+from tests.serving import serving
+
+NOWHERE = "postgresql://todo_api:password@127.0.0.1:1/nowhere"
+
+
+def tried(url: str, origin: str = ORIGIN) -> tuple[bool, list[str]]:
+    """Whether all is well, and the lines that say otherwise."""
+    said: list[str] = []
+    is_well = smoke.run(url, origin, said.append, pause_seconds=0)
+    assert len(said) == len(smoke.CHECKS)
+    return is_well, [line.split()[1] + " " + line.split(": ", 1)[1] for line in said if "FAILED" in line]
+
+
+class Bare:
+    """State that `serving` closes."""
+
+    def close(self) -> None:
+        pass
+
+
+def app_without_cors(**_: object) -> FastAPI:
+    """An API that answers as another one would."""
+    app = FastAPI()
+    app.state.database = Bare()
+
+    @app.get("/{path:path}")
+    def answer(path: str) -> JSONResponse:
+        return JSONResponse({"message": "Forbidden"}, 403 if path else 200)
+
+    return app
+
+
+@pytest.mark.spec("SC-001", "SC-008", "SC-011")
+def test_a_working_api_passes(make_settings: MakeSettings) -> None:
+    with serving(create_app(make_settings())) as url:
+        assert tried(url) == (True, [])
+        assert tried(f"{url}/") == (True, []), "a URL may be pasted with its slash"
+
+
+def test_a_frontend_that_may_not_call_is_named(make_settings: MakeSettings) -> None:
+    with serving(create_app(make_settings())) as url:
+        is_well, failures = tried(url, "https://other.example.com")
+
+    assert not is_well
+    assert len(failures) == 2
+    assert all("is FrontendUrl right?" in failure for failure in failures)
+
+
+def test_a_database_that_does_not_answer_is_named(make_settings: MakeSettings) -> None:
+    with serving(create_app(make_settings(database_url=NOWHERE))) as url:
+        is_well, failures = tried(url)
+
+    assert (is_well, failures) == (False, ["GET status 503 in place of 200"])
+
+
+def test_another_service_at_that_url_is_noticed() -> None:
+    with serving(app_without_cors()) as url:
+        is_well, failures = tried(url)
+
+    assert not is_well
+    assert len(failures) == 4
+
+
+def test_an_api_that_lets_everybody_call_is_named(make_settings: MakeSettings) -> None:
+    app = create_app(make_settings())
+    app.add_middleware(CORSMiddleware, allow_origin_regex=".*", allow_credentials=True, allow_methods=["*"])
+
+    with serving(app) as url:
+        is_well, failures = tried(url)
+
+    assert not is_well
+    assert f"A {smoke.FOREIGN_ORIGIN} may call" in failures
+
+
+def test_nothing_at_that_url_is_a_failure_and_no_traceback() -> None:
+    is_well, failures = tried("http://127.0.0.1:1")
+
+    assert not is_well
+    assert len(failures) == len(smoke.CHECKS)
+
+
+def test_the_command_takes_a_url_and_an_origin(capsys: pytest.CaptureFixture[str]) -> None:
+    assert smoke.main([]) == 2
+    assert "Usage" in capsys.readouterr().err

@@ -1,0 +1,61 @@
+"""That AWS's own tools find nothing wrong with the template, before and after translation."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.deploy import sam
+from tests.deploy.conftest import Deploy
+from tests.deploy.sam import TEMPLATE, Translator
+
+
+def test_sam_finds_the_template_valid() -> None:
+    validated = sam.run("sam", "validate", "--lint")
+
+    assert validated.returncode == 0, validated.stdout + validated.stderr
+
+
+def test_cfn_lint_finds_what_is_deployed_valid(
+    translator: Translator, configured: dict[str, dict[str, str]], tmp_path: Path
+) -> None:
+    files = []
+    for environment, parameters in configured.items():
+        file = tmp_path / f"{environment}.json"
+        file.write_text(json.dumps(translator.translate(parameters)))
+        files.append(file)
+
+    # W2001: SAM has put the values of some parameters in, which leaves those unused. E0002 would be cfn-lint's own end.
+    linted = sam.run("cfn-lint", "--ignore-checks", "W2001", "--", *files)
+
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+def test_every_parameter_says_what_it_is_for(translator: Translator) -> None:
+    for name, parameter in translator.translate({})["Parameters"].items():
+        assert parameter["Description"], name
+        assert "Default" in parameter, f"{name}: `sam build` and `sam local` know no other value"
+        constraints = {"AllowedPattern", "AllowedValues", "MinValue", "MaxValue"} & parameter.keys()
+        assert constraints, f"{name} takes anything"
+
+
+def test_an_operator_is_told_where_everything_is(deploy: Deploy) -> None:
+    outputs = deploy().outputs
+
+    assert outputs == {
+        "ApiUrl": "https://HttpApi.execute-api.eu-central-1.amazonaws.com",
+        "DocsUrl": "https://HttpApi.execute-api.eu-central-1.amazonaws.com/docs",
+        "DashboardUrl": "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1"
+        "#dashboards/dashboard/Dashboard",
+        "FunctionName": "ApiFunction",
+        "AliasArn": "ApiFunctionAliaslive",
+        "AlarmTopicArn": "AlarmTopic",
+    }
+
+
+@pytest.mark.spec("NFR-003", "NFR-008")
+def test_no_secret_stands_in_the_template() -> None:
+    text = TEMPLATE.read_text()
+
+    assert "postgresql://" not in text
+    assert "resolve:secretsmanager:${SecretName}:" in text

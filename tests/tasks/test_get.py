@@ -1,0 +1,49 @@
+"""GET /api/tasks/{id}."""
+
+from uuid import uuid4
+
+import pytest
+
+from tests.people import Person
+
+NOT_FOUND = {"detail": "Task not found."}
+MALFORMED = [
+    *("1", "-1", "invalid_id", "null", "undefined", "%00", "%20", "'%20or%201=1", "%F0%9F%91%A9", "%FF", "x" * 3000),
+    *("00000000-0000-0000-0000-00000000000", "g0000000-0000-0000-0000-000000000000"),
+]
+
+
+@pytest.mark.spec("FR-018", "FR-042", "US2-3")
+def test_gives_the_task(ada: Person) -> None:
+    task = ada.adds_task("Buy milk", description="Oat")
+
+    response = ada.get(f"/api/tasks/{task['id']}")
+
+    assert response.status_code == 200
+    assert response.json() == task
+
+
+@pytest.mark.spec("FR-031", "US3-7", "SC-004")
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_an_unknown_id_is_404(ada: Person, method: str) -> None:
+    body = {"json": {"title": "Buy milk"}} if method == "PUT" else {}
+
+    response = ada.request(method, f"/api/tasks/{uuid4()}", **body)
+
+    assert response.status_code == 404
+    assert response.json() == NOT_FOUND
+
+
+@pytest.mark.spec("FR-031", "US3-7", "SC-004")
+@pytest.mark.parametrize("task_id", MALFORMED)
+def test_a_malformed_id_is_404_like_an_unknown_one(ada: Person, task_id: str) -> None:
+    answers = [
+        ada.get(f"/api/tasks/{task_id}"),
+        ada.put(f"/api/tasks/{task_id}", json={"title": "Buy milk"}),
+        ada.put(f"/api/tasks/{task_id}", json={"title": ""}),
+        ada.patch(f"/api/tasks/{task_id}/toggle"),
+        ada.delete(f"/api/tasks/{task_id}"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [404] * 5
+    assert all(isinstance(answer.json()["detail"], str) for answer in answers)

@@ -1,0 +1,60 @@
+"""Headers that every answer has."""
+
+import re
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests.people import Person
+
+ALWAYS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+@pytest.mark.spec("SC-017", "NFR-004", "NFR-006")
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 200),
+        ("GET", "/docs", 200),
+        ("GET", "/openapi.json", 200),
+        ("GET", "/api/tasks", 401),
+        ("GET", "/nothing", 404),
+        ("PATCH", "/api/tasks", 405),
+        ("POST", "/api/auth/signin", 400),
+    ],
+)
+def test_every_answer_has_them(client: TestClient, method: str, path: str, status: int) -> None:
+    response = client.request(method, path)
+
+    assert response.status_code == status
+    assert {name: response.headers[name] for name in ALWAYS} == ALWAYS
+    assert re.fullmatch("[0-9a-f]{32}", response.headers["X-Request-ID"])
+
+
+@pytest.mark.spec("NFR-015")
+def test_every_request_has_an_id_of_its_own_whatever_the_client_says(client: TestClient) -> None:
+    ids = {client.get("/", headers={"X-Request-ID": "mine"}).headers["X-Request-ID"] for _ in range(5)}
+
+    assert len(ids) == 5
+    assert "mine" not in ids
+
+
+@pytest.mark.spec("FR-038", "SC-017", "NFR-026")
+def test_json_is_declared_as_json(ada: Person) -> None:
+    created = ada.post("/api/tasks", json={"title": "世界"})
+    answers = [created, ada.get("/api/tasks"), ada.get(f"/api/tasks/{created.json()['id']}"), ada.http.get("/nothing")]
+
+    assert {answer.headers["Content-Type"] for answer in answers} == {"application/json"}
+    assert "世界".encode() in created.content
+
+
+@pytest.mark.spec("NFR-007", "SC-018")
+def test_no_answer_names_the_software_or_sets_a_cookie(ada: Person) -> None:
+    response = ada.get("/api/tasks")
+
+    assert not {"Server", "X-Powered-By", "Set-Cookie"} & {name.title() for name in response.headers}
