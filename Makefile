@@ -1,6 +1,6 @@
 # GNU make 3.81 or newer (macOS has that one). `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help start test test-long check openapi migrate validate deploy lock clean clean-data FORCE
+.PHONY: help start test test-long check build build-ApiFunction invoke openapi migrate validate deploy lock clean clean-data FORCE
 
 # The Python that .venv is made from: the first of these that runs, is 3.11 or newer and can make an environment.
 # 3.13 is what Lambda runs. `make PYTHON=python3.12 ...` chooses, and makes .venv anew if it is of another one.
@@ -27,6 +27,22 @@ openapi: .venv/installed ## write openapi.json, the contract that a test compare
 
 test-long: .venv/installed ## run the tests that take minutes
 	@.venv/bin/python -m pytest -m long $(ARGS)
+
+build: ## make what Lambda runs in .aws-sam/build/ApiFunction (ARCH=arm64 for the other processor; needs Python 3.13)
+	@$(call WITH_PYTHON_313,--arch $(or $(ARCH),x86_64))
+
+build-ApiFunction: # what `sam build` calls, with the folder to fill in ARTIFACTS_DIR
+	@$(call WITH_PYTHON_313,--arch $(or $(ARCH),x86_64) --into "$(ARTIFACTS_DIR)")
+
+WITH_PYTHON_313 = for python in $(PYTHONS); do \
+		if "$$python" -c '$(IS_313)' >/dev/null 2>&1; then exec "$$python" -m dev.bundle $(1); fi; \
+	done; \
+	echo 'Bundle: Python 3.13 with pip is needed, because Lambda reads no other bytecode; make build' \
+		'PYTHON=/path/to/python3.13 names one' >&2; exit 1
+IS_313 = import sys, pip; sys.exit(sys.version_info[:2] != (3, 13))
+
+invoke: .venv/installed ## handle one event as Lambda would, without Docker: make invoke EVENT=events/list-tasks.json
+	@.venv/bin/python -m dev.invoke $(EVENT)
 
 migrate: .venv/installed ## bring the database of DATABASE_URL up to date (DATABASE_DIRECT_URL is its owner's)
 	@.venv/bin/python -m backend.database.migrations

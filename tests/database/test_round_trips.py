@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -146,12 +147,18 @@ raise SystemExit(0 if answer.status_code == int(os.environ["STATUS"]) else f"{an
 @pytest.mark.real_passwords
 @each_operation_the_slow_ones_later
 def test_a_fresh_process_needs_as_many(
-    operation: Operation, ada: Person, pooler: Pooler, shared_database: DatabaseCopy, count_flights: CountFlights
+    operation: Operation,
+    ada: Person,
+    pooler: Pooler,
+    shared_database: DatabaseCopy,
+    count_flights: CountFlights,
+    tmp_path: Path,
 ) -> None:
     proxy = count_flights(pooler.port)
     ada.adds_task()
     environment = {
-        "PATH": os.environ["PATH"],
+        **os.environ,
+        "PYTHONPATH": str(CHECKOUT),
         "DATABASE_URL": pooler.url(shared_database, port=proxy.port),
         "DATABASE_CA_FILE": str(pooler.ca_file),
         "BETTER_AUTH_SECRET": SECRET,
@@ -161,7 +168,7 @@ def test_a_fresh_process_needs_as_many(
     }
 
     fresh = subprocess.run(
-        [sys.executable, "-c", ONE_REQUEST], check=False, env=environment, cwd=CHECKOUT, capture_output=True, text=True
+        [sys.executable, "-c", ONE_REQUEST], check=False, env=environment, cwd=tmp_path, capture_output=True, text=True
     )
 
     proxy.wait_until_closed()
