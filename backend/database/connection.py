@@ -23,12 +23,12 @@ https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUE
 """
 
 import select
-import socket
 import ssl
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from socket import socket
 from typing import Any
 
 from pg8000 import legacy
@@ -53,11 +53,9 @@ from pg8000.core import (
 )
 from pg8000.exceptions import Error, InterfaceError
 from pg8000.legacy import NotSupportedError
-from sqlalchemy.dialects import registry
-from sqlalchemy.dialects.postgresql.base import PGCompiler, PGIdentifierPreparer
-from sqlalchemy.dialects.postgresql.pg8000 import PGDialect_pg8000
 
 from backend.database import budget
+from backend.database.network import ConnectFailed, ConnectionLost, OutOfTime, ServerNotTrusted, open_socket, reason
 from backend.database.url import DatabaseUrl
 
 PG8000_VERSION = "1.31.6"
@@ -70,22 +68,6 @@ TIMESTAMPTZ_OID = 1184
 TRANSIENT_AT_CONNECT = ("53300", "57P03", "08P01")
 """SQLSTATEs of a server that is full or starting up. PgBouncer says 08P01 both when full and for a wrong password."""
 DESCRIBE_PORTAL_MSG = _create_message(DESCRIBE, PORTAL + NULL_BYTE)
-
-
-class ConnectFailed(InterfaceError):  # type: ignore[misc]  # pg8000 has no types
-    """No connection came about, and nothing was sent on it. `__cause__` is what the network said."""
-
-
-class ServerNotTrusted(ConnectFailed):
-    """A server answered, but did not prove that it is the one in the URL."""
-
-
-class ConnectionLost(InterfaceError):  # type: ignore[misc]
-    """The connection ended, or fell silent, in the middle of its work."""
-
-
-class OutOfTime(ConnectionLost):
-    """The request's time was used up before this could be sent; what the transaction did so far is undone."""
 
 
 class Cursor(legacy.Cursor):  # type: ignore[misc]
@@ -116,7 +98,7 @@ class Connection(legacy.Connection):  # type: ignore[misc]
     def __init__(self, url: DatabaseUrl, *, role: str | None = None) -> None:
         self._opening = _unit("BEGIN") + (_unit(f'SET LOCAL ROLE "{role}"') if role else b"")
         self._has_role = role is not None
-        sock = _open_socket(url)
+        sock = _reach(url)
         try:
             super().__init__(
                 url.user,
@@ -136,10 +118,9 @@ class Connection(legacy.Connection):  # type: ignore[misc]
             if sqlstate(error) is not None or isinstance(error, ConnectFailed):  # the server is there, and says no
                 raise
             kind = ServerNotTrusted if isinstance(error, ssl.SSLCertVerificationError) else ConnectFailed
-            raise kind(f"no connection: {_reason(error)}") from error
-        self.register_in_adapter(
-            TIMESTAMPTZ_OID, datetime.fromisoformat
-        )  # pg8000's own strptime takes ten times longer
+            raise kind(f"no connection: {reason(error)}") from error
+        # pg8000's own adapter takes ten times longer, with strptime.
+        self.register_in_adapter(TIMESTAMPTZ_OID, datetime.fromisoformat)
 
     @classmethod
     def open(cls, url: DatabaseUrl, *, role: str | None = None) -> "Connection":
@@ -201,9 +182,7 @@ class Connection(legacy.Connection):  # type: ignore[misc]
         """Say goodbye and hang up, unless the connection has ended already."""
         if self._usock is None:
             return
-        with suppress(
-            OSError, ValueError, InterfaceError
-        ):  # if the server hung up first, there is nothing left to tell it
+        with suppress(OSError, ValueError, InterfaceError):  # the server may have hung up first
             _write(self._sock, TERMINATE_MSG)
             _flush(self._sock)
         self._hang_up()
@@ -233,7 +212,7 @@ class Connection(legacy.Connection):  # type: ignore[misc]
                 raise context.error from error  # its last words, such as 57P01, say more than the silence after them
             if not isinstance(error, Exception):
                 raise
-            raise ConnectionLost(f"network error: {_reason(error)}") from error
+            raise ConnectionLost(f"network error: {reason(error)}") from error
         return context
 
     def _hang_up(self) -> None:
@@ -252,43 +231,6 @@ class Connection(legacy.Connection):  # type: ignore[misc]
         if mechanism != "SCRAM-SHA-256-PLUS":
             self.close()
             raise ServerNotTrusted("the server does not offer channel binding, which the URL requires")
-
-
-class Dialect(PGDialect_pg8000):
-    """SQLAlchemy's pg8000 dialect, without the questions it asks a new server: start-up has answered them."""
-
-    driver = "oneflight"
-    supports_statement_cache = True
-    statement_compiler = PGCompiler  # type: ignore[assignment]  # pg8000's would double every %, for another paramstyle
-    preparer = PGIdentifierPreparer  # type: ignore[assignment]
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options, paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # what PostgreSQL itself reads
-
-    def _get_server_version_info(self, connection: Any) -> tuple[int, ...]:
-        version = _parameter_statuses(connection)["server_version"].split()[0]
-        return tuple(int(part) for part in version.split(".") if part.isdigit())
-
-    def _get_default_schema_name(self, connection: Any) -> str:
-        return "public"
-
-    def get_default_isolation_level(self, dbapi_conn: Any) -> Any:
-        """PostgreSQL's default. `create_engine(isolation_level=…)` must not be used: it leaks through a pooler."""
-        return "READ COMMITTED"
-
-    def _set_backslash_escapes(self, connection: Any) -> None:
-        self._backslash_escapes = _parameter_statuses(connection).get("standard_conforming_strings") == "off"
-
-    def do_ping(self, dbapi_connection: Any) -> bool:
-        """Check a pooled connection without asking the server anything."""
-        return bool(dbapi_connection.is_quiet)
-
-    def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
-        """Whether the connection is of no more use: the server ended it, even if it could say why (57P01)."""
-        return isinstance(e, ConnectFailed | ConnectionLost) or (sqlstate(e) or "").startswith(("57P0", "08", "25P03"))
-
-
-registry.register("postgresql.oneflight", __name__, "Dialect")
 
 
 def sqlstate(error: BaseException | None) -> str | None:
@@ -315,61 +257,14 @@ def _unit(statement: str, params: Sequence[str | None] = (), *, describe: bool =
     return bytes(_create_message(PARSE, parse) + _create_message(BIND, bytes(bind)) + portal + EXECUTE_MSG)
 
 
-def _open_socket(url: DatabaseUrl) -> socket.socket:
-    """A connected socket, its timeout set for the handshake that follows.
-
-    :raises ConnectFailed: no address answered in time
-    """
+def _reach(url: DatabaseUrl) -> socket:
     try:
-        timeout = budget.remaining(CONNECT_TIMEOUT_SECONDS)
-        if url.socket is not None:
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            sock.settimeout(timeout)
-            try:
-                sock.connect(url.socket)
-            except OSError:
-                sock.close()
-                raise
-            return sock
-        sock = _first_answering(url.host, url.port, time.monotonic() + timeout)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return sock
-    except (OSError, UnicodeError) as error:  # UnicodeError: no host can have that name
-        raise ConnectFailed(f"no connection: {_reason(error)}") from error
-
-
-def _first_answering(host: str, port: int, deadline: float) -> socket.socket:
-    """Try the host's addresses in turn; the time for all of them together ends at the deadline."""
-    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    failure: OSError = TimeoutError("timed out")
-    for position, (family, kind, protocol, _, address) in enumerate(addresses):
-        left = deadline - time.monotonic()
-        if left <= 0:
-            break
-        sock = socket.socket(family, kind, protocol)
-        try:
-            sock.settimeout(left / (len(addresses) - position))
-            sock.connect(address)
-            sock.settimeout(max(deadline - time.monotonic(), 0.1))
-            return sock
-        except OSError as error:
-            sock.close()
-            failure = error
-    raise failure
+        return open_socket(url, budget.remaining(CONNECT_TIMEOUT_SECONDS))
+    except TimeoutError as error:
+        raise ConnectFailed(str(error)) from error
 
 
 def _is_transient(error: Exception) -> bool:
     if isinstance(error, ConnectFailed):
         return not isinstance(error, ServerNotTrusted)
     return sqlstate(error) in TRANSIENT_AT_CONNECT
-
-
-def _reason(error: BaseException) -> str:
-    """What happened, in words that name neither host nor user."""
-    return getattr(error, "strerror", None) or type(error).__name__
-
-
-def _parameter_statuses(connection: Any) -> dict[str, str]:
-    statuses: dict[str, str] = connection.connection.dbapi_connection.parameter_statuses
-    return statuses

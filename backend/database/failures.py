@@ -7,7 +7,8 @@ whose answer got lost: PostgreSQL undoes a transaction that was not committed.
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from backend.database.connection import ConnectFailed, ConnectionLost, OutOfTime, ServerNotTrusted, sqlstate
+from backend.database.connection import sqlstate
+from backend.database.network import ConnectFailed, ConnectionLost, OutOfTime, ServerNotTrusted
 from backend.errors import ApiError, Conflict, InternalError, Unavailable, Unprocessable
 from backend.telemetry import count, logger
 
@@ -16,7 +17,7 @@ RETRY_AFTER_SECONDS = 2
 SERIALIZATION_CONFLICTS = ("40001", "40P01")
 CONFLICTS = ("23505", "23503")
 UNSTORABLE = ("22", "23514", "23502")
-OVERLOADED = ("53", "57", "55P03", "25P03", "40")
+OVERLOADED = ("53", "55", "57", "25P03", "40")
 """Full, starting, stopping, timed out or out of disk: an operator need not act unless it lasts."""
 MISCONFIGURED = ("28", "3D", "08", "42", "25006", "58")
 """A wrong password or database, a schema of another version, a missing right, a broken disk: an operator must act."""
@@ -25,11 +26,17 @@ CUT_OFF = ("57P0", "08")
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database cannot do this now (FR: edge case "Database connection failure")."""
+    """The database cannot do this now (edge case "Database connection failure")."""
 
-    def __init__(self, *, nothing_was_written: bool, worth_repeating: bool = False) -> None:
-        self.worth_repeating = worth_repeating
+    def __init__(self, *, nothing_was_written: bool) -> None:
         super().__init__(headers={"Retry-After": str(RETRY_AFTER_SECONDS)} if nothing_was_written else {})
+
+
+class TransactionConflict(DatabaseUnavailable):
+    """PostgreSQL chose this transaction as the one to give way. Running it again is all it takes (`retry`)."""
+
+    def __init__(self) -> None:
+        super().__init__(nothing_was_written=True)
 
 
 def translate(error: Exception, *, committing: bool) -> ApiError:
@@ -40,43 +47,45 @@ def translate(error: Exception, *, committing: bool) -> ApiError:
     if isinstance(error, UnicodeEncodeError):  # a lone surrogate; nothing was sent
         return Unprocessable()
     if isinstance(error, PoolTimeout):
-        return _unavailable("every connection of the pool is in use", urgent=False)
+        return unavailable("every connection of the pool is in use", urgent=False)
     if isinstance(error, TimeoutError):  # the request's budget was used up before anything was sent
-        return _unavailable("time budget used up", urgent=False)
+        return unavailable("time budget used up", urgent=False)
     cause = error.orig if isinstance(error, DBAPIError) else None
     state = sqlstate(cause)
     if state is None:
         return _network_failure(error, cause, committing=committing)
     if state in SERIALIZATION_CONFLICTS:
-        return _unavailable(state, urgent=False, worth_repeating=True)
+        return TransactionConflict()
     if state in CONFLICTS:
         return Conflict()
     if state.startswith(UNSTORABLE):
         return Unprocessable()
     nothing_was_written = not (committing and state.startswith(CUT_OFF))
     if state.startswith(MISCONFIGURED):
-        return _unavailable(state, urgent=True, nothing_was_written=nothing_was_written)
+        return unavailable(state, urgent=True, nothing_was_written=nothing_was_written)
     if state.startswith(OVERLOADED):
-        return _unavailable(state, urgent=False, nothing_was_written=nothing_was_written)
+        return unavailable(state, urgent=False, nothing_was_written=nothing_was_written)
     logger.error("Unexpected database error", sqlstate=state)
     return InternalError()
 
 
 def _network_failure(error: Exception, cause: BaseException | None, *, committing: bool) -> ApiError:
     if isinstance(cause, ConnectFailed):
-        return _unavailable(str(cause), urgent=isinstance(cause, ServerNotTrusted))
+        return unavailable(str(cause), urgent=isinstance(cause, ServerNotTrusted))
     if isinstance(cause, ConnectionLost):
         was_sent = not isinstance(cause, OutOfTime)
-        return _unavailable(str(cause), urgent=False, nothing_was_written=not (committing and was_sent))
+        return unavailable(str(cause), urgent=False, nothing_was_written=not (committing and was_sent))
     assert isinstance(error, SQLAlchemyError)
     logger.error("Unexpected database error", error=type(error).__name__)
     return InternalError()
 
 
-def _unavailable(
-    reason: str, *, urgent: bool, nothing_was_written: bool = True, worth_repeating: bool = False
-) -> DatabaseUnavailable:
+def unavailable(reason: str, *, urgent: bool, nothing_was_written: bool = True) -> DatabaseUnavailable:
+    """Log and count that the database could not do something; gives the answer for the client.
+
+    :param urgent: it does not heal by itself
+    """
     log = logger.error if urgent else logger.warning
     log("Database unavailable", reason=reason, nothing_was_written=nothing_was_written)
     count("DatabaseUnavailable")
-    return DatabaseUnavailable(nothing_was_written=nothing_was_written, worth_repeating=worth_repeating)
+    return DatabaseUnavailable(nothing_was_written=nothing_was_written)

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi.routing import APIRoute
 
-from backend.database.failures import DatabaseUnavailable
+from backend.database.failures import TransactionConflict, unavailable
 
 ATTEMPTS = 3
 PAUSE_SECONDS = 0.05
@@ -28,13 +28,11 @@ class RetryingRoute(APIRoute):
 def _retrying(endpoint: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(endpoint)
     def run(*args: Any, **kwargs: Any) -> Any:
-        for _ in range(ATTEMPTS - 1):
+        for _ in range(ATTEMPTS):
             try:
                 return endpoint(*args, **kwargs)
-            except DatabaseUnavailable as failure:
-                if not failure.worth_repeating:
-                    raise
+            except TransactionConflict:
                 time.sleep(random.uniform(0, PAUSE_SECONDS))  # noqa: S311  # apart in time, not secret
-        return endpoint(*args, **kwargs)
+        raise unavailable(f"a transaction had to give way {ATTEMPTS} times", urgent=False)
 
     return run

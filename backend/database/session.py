@@ -8,7 +8,7 @@ from sqlalchemy import URL, Connection, NullPool, QueuePool, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from backend.database import connection, failures
+from backend.database import connection, dialect, failures
 from backend.database.url import DatabaseUrl
 
 STARTING_ROLE = "todo_auth"
@@ -42,7 +42,7 @@ class Database:
             else {"poolclass": NullPool}
         )
         self._engine = create_engine(
-            URL.create("postgresql+oneflight"),
+            URL.create(f"postgresql+{dialect.DRIVER}"),
             creator=partial(connection.Connection.open, url, role=STARTING_ROLE),
             hide_parameters=True,
             **pool,

@@ -23,7 +23,9 @@ from pg8000.legacy import NotSupportedError
 from sqlalchemy import text
 
 from backend.database import budget, connection
-from backend.database.connection import ConnectFailed, Connection, ConnectionLost, Dialect, OutOfTime, sqlstate
+from backend.database.connection import Connection, sqlstate
+from backend.database.dialect import Dialect
+from backend.database.network import ConnectFailed, ConnectionLost, OutOfTime
 from backend.database.session import STARTING_ROLE, Database
 from backend.database.url import DatabaseUrl
 from dev.postgres import CHECKOUT

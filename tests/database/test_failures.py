@@ -6,8 +6,8 @@ from pg8000.exceptions import Error as DriverError
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from backend.database.connection import ConnectFailed, ConnectionLost, OutOfTime, ServerNotTrusted
-from backend.database.failures import DatabaseUnavailable, translate
+from backend.database.failures import DatabaseUnavailable, TransactionConflict, translate
+from backend.database.network import ConnectFailed, ConnectionLost, OutOfTime, ServerNotTrusted
 from backend.errors import ApiError
 from tests.database.conftest import Logged, unavailable
 
@@ -50,8 +50,9 @@ def answer(error: ApiError) -> tuple[int, bool]:
         ("57014", 503, "WARNING"),  # statement timeout
         ("55P03", 503, "WARNING"),  # lock timeout
         ("25P03", 503, "WARNING"),  # idle in a transaction for too long
-        ("40001", 503, "WARNING"),  # serialization failure
-        ("40P01", 503, "WARNING"),  # deadlock
+        ("55000", 503, "WARNING"),  # does not accept connections
+        ("40001", 503, None),  # serialization failure: logged when trying again was of no use
+        ("40P01", 503, None),  # deadlock
         ("23505", 409, None),  # unique
         ("23503", 409, None),  # foreign key
         ("23514", 422, None),  # check
@@ -77,15 +78,14 @@ def test_a_statement_that_fails(state: str, status: int, level: str | None, logg
 def test_who_had_to_give_way_is_tried_again(state: str) -> None:
     for committing in (False, True):
         failure = translate(said(state), committing=committing)
-        assert isinstance(failure, DatabaseUnavailable)
-        assert failure.worth_repeating
+        assert isinstance(failure, TransactionConflict)
 
 
 @pytest.mark.parametrize("state", ["57P01", "57014", "53100", "53300", "28P01", "08P01"])
 def test_nothing_else_is_tried_again(state: str) -> None:
     failure = translate(said(state), committing=False)
     assert isinstance(failure, DatabaseUnavailable)
-    assert not failure.worth_repeating
+    assert not isinstance(failure, TransactionConflict)
 
 
 @pytest.mark.spec("SC-010", "EDGE-database-failure")

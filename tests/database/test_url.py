@@ -15,7 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scramp import ScramMechanism  # type: ignore[import-untyped]
 
-from backend.database.connection import ConnectFailed, Connection
+from backend.database.connection import Connection
+from backend.database.network import ConnectFailed
 from backend.database.url import DatabaseUrl, InvalidDatabaseUrl
 from backend.settings import ConfigurationError, load_settings
 from tests.conftest import MakeSettings

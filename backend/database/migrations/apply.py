@@ -10,7 +10,7 @@ from pg8000.exceptions import Error
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from backend.database import connection
+from backend.database import connection, dialect
 from backend.database.session import STARTING_ROLE
 from backend.database.url import DatabaseUrl, InvalidDatabaseUrl
 from backend.settings import ConfigurationError
@@ -69,7 +69,7 @@ def apply(owner: DatabaseUrl, application: DatabaseUrl, say: Callable[[str], Non
 def owner_engine(url: DatabaseUrl) -> Engine:
     """An engine for the owner, whose transactions start as nobody else."""
     return create_engine(
-        URL.create("postgresql+oneflight"),
+        URL.create(f"postgresql+{dialect.DRIVER}"),
         creator=partial(connection.Connection.open, url),
         poolclass=NullPool,
         hide_parameters=True,
