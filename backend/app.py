@@ -50,15 +50,14 @@ def create_app(settings: Settings) -> FastAPI:
         middleware=_middleware(settings),
         redirect_slashes=False,
         swagger_ui_oauth2_redirect_url=None,  # a page for OAuth, which this API does not speak
-        generate_unique_id_function=_operation_id,
     )
     app.state.settings = settings
     app.state.database = Database(settings.database(), pool_size=settings.database_pool_size)
     app.state.tokens = _tokens(settings)
     app.state.auth = AuthService(settings, app.state.tokens, app.state.database)
     errors.install(app)
-    app.include_router(auth_router)
-    app.include_router(tasks_router)
+    for router in (auth_router, tasks_router):
+        app.router.routes.extend(router.routes)  # include_router would build each route again at the first request
     app.router.route_class = RetryingRoute
 
     @app.get("/", tags=["status"], summary="What this is", responses=errors.documented(errors.PayloadTooLarge))
@@ -79,6 +78,9 @@ def create_app(settings: Settings) -> FastAPI:
             session.connection().execute(text("select 1"))
         return Health(status="ok")
 
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            route.operation_id = route.name  # what a generated client calls the function
     return app
 
 
@@ -103,7 +105,3 @@ def _middleware(settings: Settings) -> list[Middleware]:
 def _tokens(settings: Settings) -> Tokens:
     previous = settings.better_auth_secret_previous
     return Tokens(settings.better_auth_secret.get_secret_value(), previous.get_secret_value() if previous else None)
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name

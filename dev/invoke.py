@@ -36,30 +36,39 @@ def main(arguments: list[str]) -> int:
 
 
 def _invoke(event: Any, running: ExitStack) -> None:
+    variables = environment_with_database(running)
+    say("Starting the function")
+    function = running.enter_context(LambdaInstance(CHECKOUT, variables))
+    filled = events.fill(event, send=sender(function), secret=variables["BETTER_AUTH_SECRET"])
+    already_said = len(function.log())
+    answer = sender(function)(filled)
+    say(function.log()[already_said:].rstrip())
+    print(_as_text(answer))
+
+
+def environment_with_database(running: ExitStack) -> dict[str, str]:
+    """The function's variables, with a migrated database of this checkout's own that serves while `running` is open."""
     DATA.mkdir(exist_ok=True)
     DATA.chmod(0o711)  # PostgreSQL's account has to get through
-    secret = kept_secret(DATA / "better_auth_secret")
-    urls = environment(running.enter_context(embedded(DATA, 0, _say)))
-    apply(DatabaseUrl.parse(urls["DATABASE_DIRECT_URL"]), DatabaseUrl.parse(urls["DATABASE_URL"]), _say)
-    _say("Starting the function")
-    variables = {
+    urls = environment(running.enter_context(embedded(DATA, 0, say)))
+    apply(DatabaseUrl.parse(urls["DATABASE_DIRECT_URL"]), DatabaseUrl.parse(urls["DATABASE_URL"]), say)
+    return {
         "DATABASE_URL": urls["DATABASE_URL"],
-        "BETTER_AUTH_SECRET": secret,
+        "BETTER_AUTH_SECRET": kept_secret(DATA / "better_auth_secret"),
         "FRONTEND_URL": "http://localhost:3000",
     }
-    function = running.enter_context(LambdaInstance(CHECKOUT, variables))
 
-    def send(prepared: object) -> Any:
-        answer = function.invoke(prepared)
+
+def sender(function: LambdaInstance) -> events.Send:
+    """Has the function handle an event; a failure of it is a problem."""
+
+    def send(event: object) -> Any:
+        answer = function.invoke(event)
         if answer.error is not None:
             raise Problem(f"The function failed: {answer.error.get('errorMessage')}")
         return answer.value
 
-    filled = events.fill(event, send=send, secret=secret)
-    already_said = len(function.log())
-    answer = send(filled)
-    _say(function.log()[already_said:].rstrip())
-    print(_as_text(answer))
+    return send
 
 
 def _as_text(answer: Any) -> str:
@@ -74,8 +83,9 @@ def _as_text(answer: Any) -> str:
     return f"{answer['statusCode']}\n{headers}\n{body}".rstrip()
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # the answer alone goes to standard output
+def say(line: str) -> None:
+    """Tell the developer; the answer alone goes to standard output."""
+    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

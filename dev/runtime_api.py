@@ -168,7 +168,8 @@ class _RuntimeApi(ThreadingHTTPServer):
     def submit(self, event: object) -> queue.Queue[Answer]:
         """Queue an event; its answer will be in what this returns."""
         invocation = str(uuid4())
-        self.answers[invocation] = answers = queue.Queue()
+        answers: queue.Queue[Answer] = queue.Queue()
+        self.answers[invocation] = answers
         self.events.put((invocation, json.dumps(event).encode()))
         return answers
 

@@ -112,7 +112,7 @@ def pooler(fresh_database: DatabaseCopy) -> Iterator[Pooler]:
 def variables(pooler: Pooler, fresh_database: DatabaseCopy) -> dict[str, str]:
     """The function's environment, with the database behind the pooler."""
     return {
-        "DATABASE_URL": pooler.url(fresh_database, more="&channel_binding=require"),
+        "DATABASE_URL": pooler.url(fresh_database),
         "DATABASE_CA_FILE": str(pooler.ca_file),
         "BETTER_AUTH_SECRET": SECRET,
         "FRONTEND_URL": ORIGIN,

@@ -12,7 +12,6 @@ from backend import telemetry
 from backend.gateway import GatewayHandler
 from dev.events import http_event
 from tests.aws_lambda.conftest import Context, Handle
-from tests.conftest import ORIGIN
 from tests.people import PASSWORD
 
 Logged = Callable[[], list[dict[str, Any]]]
@@ -239,19 +238,9 @@ def test_an_instance_that_was_provisioned_is_not_cold(
     assert [line["cold_start"] for line in logged() if line.get("message") == "Request"] == [False]
 
 
-def test_a_preflight_that_reaches_the_function_is_answered(handle: Handle) -> None:
-    event = http_event("OPTIONS", "/api/tasks")
-    event["headers"] |= {"origin": ORIGIN, "access-control-request-method": "POST"}
-
-    answer = handle(event)
-
-    assert answer["statusCode"] == 200
-    assert answer["headers"]["access-control-allow-origin"] == ORIGIN
-
-
 def test_the_lifespan_is_off(handle: Handle) -> None:
     """Starting and stopping the application once for each request is what Mangum does otherwise."""
-    mangum = GatewayHandler(lambda *_: None)._mangum  # type: ignore[arg-type,return-value]
+    mangum = GatewayHandler(lambda *_: None)._mangum  # type: ignore[arg-type]
 
     assert isinstance(mangum, Mangum)
     assert mangum.lifespan == "off"
