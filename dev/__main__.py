@@ -9,6 +9,9 @@ from pathlib import Path
 
 from dev.problem import Problem
 
+POLL_SECONDS = 0.2
+POLLS_IN_A_ROW = 3
+
 
 def main() -> int:
     """Run until stopped. Gives the exit code."""
@@ -34,24 +37,29 @@ def _interrupt(*_: object) -> None:
 def _stop_with_make() -> None:
     """Stop with the `make` that started us: it passes on SIGTERM, but not SIGKILL, nor SIGINT sent to it alone."""
     make = int(os.environ.pop("MAKE_PID", "0"))
-    blocked = _blocked_signals(make)
 
     def watch() -> None:
-        while os.getppid() == make and _blocked_signals(make) == blocked:
-            time.sleep(0.2)
+        polls_interrupted = 0
+        while os.getppid() == make and polls_interrupted < POLLS_IN_A_ROW:
+            time.sleep(POLL_SECONDS)
+            polls_interrupted = polls_interrupted + 1 if _is_interrupted(make) else 0
         os.kill(os.getpid(), signal.SIGTERM)
 
     if make:
         threading.Thread(target=watch, daemon=True).start()
 
 
-def _blocked_signals(make: int) -> int:
-    """Which of SIGHUP, SIGINT, SIGQUIT `make` has blocked: one that it handles, while it waits for us. Linux tells."""
+def _is_interrupted(make: int) -> bool:
+    """Whether `make` handles a SIGINT, which is blocked meanwhile, and waits for us to end. Only Linux tells.
+
+    It also blocks it for the moment in which it starts a command, so a single look is not enough.
+    """
     try:
         status = Path(f"/proc/{make}/status").read_text()
     except OSError:
-        return 0
-    return int(status.partition("SigBlk:")[2].split()[0], 16) & 0b111
+        return False
+    is_blocked = int(status.partition("SigBlk:")[2].split()[0], 16) >> (signal.SIGINT - 1) & 1
+    return bool(is_blocked) and signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 if __name__ == "__main__":
