@@ -1,6 +1,6 @@
 # GNU make 3.81 or newer (macOS has that one). `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help start test test-long check build build-ApiFunction invoke openapi migrate validate deploy lock clean clean-data FORCE
+.PHONY: help start test test-long bench check build build-ApiFunction invoke openapi migrate validate deploy lock clean clean-data FORCE
 
 # The Python that .venv is made from: the first of these that runs, is 3.11 or newer and can make an environment.
 # 3.13 is what Lambda runs. `make PYTHON=python3.12 ...` chooses, and makes .venv anew if it is of another one.
@@ -27,6 +27,9 @@ openapi: .venv/installed ## write openapi.json, the contract that a test compare
 
 test-long: .venv/installed ## run the tests that take minutes
 	@.venv/bin/python -m pytest -m long $(ARGS)
+
+bench: .venv/installed ## measure what is promised, against the plain way, into docs/benchmarks.md (about four minutes)
+	@.venv/bin/python -m tests.benchmarks
 
 build: ## make what Lambda runs in .aws-sam/build/ApiFunction (ARCH=arm64 for the other processor; needs Python 3.13)
 	@$(call WITH_PYTHON_313,--arch $(or $(ARCH),x86_64))

@@ -51,6 +51,7 @@ class Pooler:
     :param max_clients: how many clients may be connected
     :param wait_seconds: how long a client may wait for one of the connections
     :param names: what its certificate is for
+    :param password: what it knows of the login's, as text or as PostgreSQL stores it
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Pooler:
         max_clients: int = 500,
         wait_seconds: int = 120,
         names: Sequence[str] = THIS_MACHINE,
+        password: str = LOGIN_PASSWORD,
     ) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="todo-api-pooler-"))
         self._directory.chmod(0o711)  # root's PgBouncer runs as `nobody`
@@ -84,7 +86,7 @@ class Pooler:
             pidfile = {self._pid_file}
             pool_mode = transaction
             auth_type = scram-sha-256
-            auth_file = {self._write("users.txt", f'"{LOGIN}" "{LOGIN_PASSWORD}"')}
+            auth_file = {self._write("users.txt", f'"{LOGIN}" "{password}"')}
             client_tls_sslmode = require
             client_tls_key_file = {key}
             client_tls_cert_file = {certificate}

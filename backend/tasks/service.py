@@ -5,10 +5,24 @@ anybody else's (FR-019, FR-023).
 """
 
 from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, DateTime, Text, cast, func, insert, inspect, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    func,
+    insert,
+    inspect,
+    literal,
+    select,
+    update,
+)
 from sqlmodel import col, delete
 
 from backend.auth.current_user import UserSession
@@ -44,14 +58,7 @@ def list_as_json(own: UserSession) -> str:
 
     PostgreSQL writes the JSON, because parsing a thousand rows only to print them again takes ten times as long.
     """
-    rows = (
-        select(*(_as_json_writes_it(name) for name in TaskPublic.model_fields))
-        .where(_is_owned_by(own))
-        .order_by(col(Task.created_at), col(Task.id))
-        .subquery()
-    )
-    row = func.row_to_json(rows.table_valued())
-    members = own.session.scalar(select(func.string_agg(cast(row, Text), ",")).select_from(rows))
+    members = own.session.connection().execute(_list_statement(), {"user_id": own.user_id}).scalar_one()
     return f"[{members or ''}]"
 
 
@@ -145,6 +152,22 @@ def _why_nothing_matched(own: UserSession, task_id: UUID) -> NotFound | Precondi
     except TaskNotFound as not_found:
         return not_found
     return PreconditionFailed()
+
+
+@cache
+def _list_statement() -> Select[tuple[str | None]]:
+    """The list's members, joined by commas: columns by `TaskPublic`, so that a new one cannot be forgotten.
+
+    Built once, because building it takes a fifth of what a short list takes.
+    """
+    rows = (
+        select(*(_as_json_writes_it(name) for name in TaskPublic.model_fields))
+        .where(col(Task.user_id) == bindparam("user_id"))
+        .order_by(col(Task.created_at), col(Task.id))
+        .subquery()
+    )
+    row = cast(func.row_to_json(rows.table_valued()), Text)
+    return select(func.string_agg(row, ",")).select_from(rows)
 
 
 def _is_owned_by(own: UserSession) -> ColumnElement[bool]:

@@ -1,0 +1,227 @@
+"""What the measurements stand on: PostgreSQL, PgBouncer, and for each application a database with the same people."""
+
+import asyncio
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from fastapi import FastAPI
+from mangum import Mangum
+
+from backend.app import create_app
+from backend.auth import passwords
+from backend.auth.tokens import Kind, Tokens
+from backend.database.migrations.apply import migrate
+from backend.gateway import GatewayHandler
+from backend.settings import Settings
+from dev.postgres import EmbeddedPostgres
+from tests.auth.gateway import CONTEXT
+from tests.benchmarks.stock import create_stock_app
+from tests.conftest import FAST_POSTGRES, ORIGIN, SECRET
+from tests.database_copy import LOGIN, DatabaseCopy, connect
+from tests.people import PASSWORD
+from tests.pooler import Pooler, require_pgbouncer
+
+SERVER_CONNECTIONS = 20
+LISTS = (10, 100, 1000, 10_000)
+CROWD = 100
+TASKS_IN_A_CROWDS_LIST = 10
+NO_LIMIT = 10_000
+"""No benchmark is about being refused."""
+
+ADD_USER = "insert into users (email, password_hash, name) values (:email, :hash, 'Somebody') returning id"
+ADD_SIGN_IN = """
+    insert into refresh_tokens (user_id, current_jti, expires_at)
+    values (:user_id, gen_random_uuid(), now() + interval '7 days') returning id
+"""
+ADD_TASKS = """
+    insert into tasks (title, description, completed, user_id, created_at)
+    select 'Call the plumber about number ' || n,
+        case when n % 3 > 0 then 'The tap in the kitchen drips since Tuesday, and the neighbours have noticed it.' end,
+        n % 4 = 0, :user_id, now() - make_interval(mins => :tasks - n)
+    from generate_series(1, :tasks) as n
+"""
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody with an account, signed in, whom both databases know."""
+
+    email: str
+    access_token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What makes a request this person's."""
+        return {"authorization": f"Bearer {self.access_token}"}
+
+
+@dataclass(frozen=True)
+class People:
+    """Who is in the databases."""
+
+    with_list: dict[int, Account]
+    """By the length of their list."""
+    readers: list[Account]
+    writers: list[Account]
+
+
+@dataclass(frozen=True)
+class Application:
+    """One of the two that are compared."""
+
+    name: str
+    create: Callable[[Settings], FastAPI]
+    handler: Callable[[FastAPI], Callable[[Any, Any], dict[str, Any]]]
+    database: DatabaseCopy
+
+    def function(self, settings: Settings) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        """It as a Lambda function: takes an event, gives the answer. The event loop is kept, as it is there."""
+        handler = self.handler(self.create(settings))
+        return lambda event: handler(event, CONTEXT)
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """The two applications, and how they reach their databases."""
+
+    server: EmbeddedPostgres
+    pooler: Pooler | None
+    ours: Application
+    stock: Application
+    people: People
+
+    @property
+    def applications(self) -> tuple[Application, Application]:
+        """Both, ours first."""
+        return self.ours, self.stock
+
+    def through_pooler(self, application: Application, *, port: int | None = None) -> Settings:
+        """A TLS connection per request, through the pooler; with `port`, by way of a proxy in front of it."""
+        assert self.pooler is not None
+        url = self.pooler.url(application.database, port=port)
+        return _settings(database_url=url, database_ca_file=str(self.pooler.ca_file))
+
+    def with_pool(self, application: Application) -> Settings:
+        """A pool of the application's own, straight to PostgreSQL, as `make start` has it."""
+        return _settings(database_url=application.database.url, database_pool_size=SERVER_CONNECTIONS)
+
+
+def _stored_password(server: EmbeddedPostgres) -> str:
+    """What PostgreSQL keeps of the login's password, which is what Neon's pooler has of it.
+
+    With the password itself PgBouncer would hash it anew for every client: 5 ms that hide what the applications take.
+    """
+    with connect(server.url()) as owner:
+        [[secret]] = owner.run("select rolpassword from pg_authid where rolname = :login", login=LOGIN)
+    return str(secret)
+
+
+@contextmanager
+def laboratory(say: Callable[[str], None]) -> Iterator[Laboratory]:
+    """Build it, and clear it away. Without PgBouncer it has no pooler, and says so."""
+    directory = Path(tempfile.mkdtemp(prefix="todo-api-bench-"))
+    directory.chmod(0o711)  # root's PostgreSQL runs as `nobody`
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)  # Mangum asks for it
+    try:
+        with ExitStack() as running:
+            server = running.enter_context(EmbeddedPostgres(directory / "postgres", FAST_POSTGRES))
+            ours, stock, people = _databases(server)
+            pooler = (
+                running.enter_context(Pooler(server, pool_size=SERVER_CONNECTIONS, password=_stored_password(server)))
+                if _can_pool(say)
+                else None
+            )
+            yield Laboratory(
+                server,
+                pooler,
+                Application("this project", create_app, GatewayHandler, ours),
+                Application("stock", create_stock_app, _plain_handler, stock),
+                people,
+            )
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+        shutil.rmtree(directory)
+
+
+def gateway_event(method: str, path: str, headers: dict[str, str], body: object = None) -> dict[str, Any]:
+    """What API Gateway's HTTP API sends the function for a request (payload format 2.0)."""
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"content-type": "application/json", "host": "api.example.com", **headers},
+        "requestContext": {
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7"},
+            "requestId": uuid4().hex,
+            "stage": "$default",
+        },
+        "body": None if body is None else json.dumps(body),
+        "isBase64Encoded": False,
+    }
+
+
+def _plain_handler(app: FastAPI) -> Mangum:
+    return Mangum(app, lifespan="off")
+
+
+def _settings(**values: Any) -> Settings:
+    values |= {"better_auth_secret": SECRET, "frontend_url": ORIGIN, "signups_per_address": NO_LIMIT}
+    values |= {name: NO_LIMIT for name in Settings.model_fields if name.startswith("signin_failures_")}
+    return Settings(_env_file=None, **values)
+
+
+def _databases(server: EmbeddedPostgres) -> tuple[DatabaseCopy, DatabaseCopy, People]:
+    ours, stock = DatabaseCopy(server, "ours"), DatabaseCopy(server, "stock")
+    ours.create(source="template1")
+    migrate(ours.owner_url, ours.url, lambda _: None)
+    people = _populate(ours)
+    stock.create(source=ours.name)
+    # The plain application's login has its rights without roles, and nothing is checked row by row.
+    stock.query(
+        f"grant select, insert, update, delete on users, refresh_tokens, tasks to {LOGIN}",
+        "alter table tasks disable row level security",
+    )
+    for database in (ours, stock):
+        database.query("vacuum analyze")
+    return ours, stock, people
+
+
+def _populate(database: DatabaseCopy) -> People:
+    password_hash = passwords.hash_password(PASSWORD)
+    tokens, now = Tokens(SECRET), int(time.time())
+    with database.connect_as_owner() as owner:
+
+        def add(tasks: int) -> Account:
+            email = f"{uuid4().hex}@example.com"
+            [[user_id]] = owner.run(ADD_USER, email=email, hash=password_hash)
+            [[sign_in_id]] = owner.run(ADD_SIGN_IN, user_id=user_id)
+            owner.run(ADD_TASKS, user_id=user_id, tasks=tasks)
+            ids: dict[str, UUID] = {"user_id": user_id, "sign_in_id": sign_in_id}
+            return Account(email, tokens.sign(Kind.ACCESS, **ids, issued_at=now, expires_at=now + 24 * 3600))
+
+        return People(
+            with_list={length: add(length) for length in LISTS},
+            readers=[add(TASKS_IN_A_CROWDS_LIST) for _ in range(CROWD)],
+            writers=[add(0) for _ in range(CROWD)],
+        )
+
+
+def _can_pool(say: Callable[[str], None]) -> bool:
+    try:
+        require_pgbouncer()
+    except pytest.skip.Exception as missing:
+        say(f"{missing}; ALL ROWS THROUGH THE POOLER ARE LEFT OUT")
+        return False
+    return True

@@ -1,0 +1,72 @@
+"""The findings as text: the same tables for the terminal and for docs/benchmarks.md."""
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.benchmarks.laboratory import Laboratory
+from tests.benchmarks.measure import Section
+
+PACKAGES = ("fastapi", "starlette", "pydantic", "mangum", "sqlmodel", "sqlalchemy", "pg8000", "uvicorn", "argon2-cffi")
+
+INTRODUCTION = (
+    "Written by `make bench`. Both sides of a row were measured by turns in one run, so that whatever else the machine"
+    " did fell on both: the ratios are what counts. What is compared with, “stock”, is the same API written the plain"
+    " way: stock pg8000, ORM rows, `response_model`, yield dependencies (`tests/benchmarks/stock.py`)."
+)
+
+
+def markdown(sections: Sequence[Section], circumstances: Sequence[tuple[str, str]], warnings: Sequence[str]) -> str:
+    """The whole report."""
+    findings = [finding for section in sections for finding in section.findings]
+    lines = ["# Benchmarks", "", INTRODUCTION, ""]
+    for warning in warnings:
+        lines += [f"**{warning}**", ""]
+    verdicts = [(each.what, each.measured, each.target, "yes" if each.is_met else "NO") for each in findings]
+    lines += ["## Targets", "", *_table(("what", "measured", "target", "met"), verdicts), ""]
+    for section in sections:
+        lines += [f"## {section.title}", "", section.note, "", *_table(section.columns, section.rows), ""]
+    lines += ["## Circumstances", "", *_table(("", ""), circumstances), ""]
+    return "\n".join(lines)
+
+
+def circumstances(laboratory: Laboratory, *, load_before: float) -> list[tuple[str, str]]:
+    """Where and when it was measured."""
+    [[[server_version]]] = laboratory.ours.database.query("show server_version")
+    return [
+        ("date", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
+        ("machine", f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"),
+        ("load before and after", f"{load_before:.1f} and {os.getloadavg()[0]:.1f} (1 minute)"),
+        ("Python", platform.python_version()),
+        ("PostgreSQL", f"{server_version}, fsync off"),
+        ("PgBouncer", _pgbouncer_version() if laboratory.pooler else "missing"),
+        ("packages", ", ".join(f"{package} {version(package)}" for package in PACKAGES)),
+    ]
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    lines = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in (columns, *rows)]
+    lines.insert(1, ["-" * max(width, 3) for width in widths])
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _pgbouncer_version() -> str:
+    program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    assert program is not None
+    told = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout
+    return told.split()[1]

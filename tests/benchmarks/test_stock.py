@@ -1,0 +1,89 @@
+"""The plain application that the benchmark compares with gives the same answers: otherwise it would prove nothing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.benchmarks.stock import create_stock_app
+from tests.conftest import MakeClient, MakeSettings
+from tests.database_copy import DatabaseCopy
+from tests.people import Person
+
+pytestmark = pytest.mark.spec("SC-007")
+
+UNKNOWN = "00000000-0000-7000-8000-000000000000"
+ALWAYS_NEW = ("id", "created_at", "updated_at")
+
+
+@pytest.fixture
+def at_stock(
+    make_client: MakeClient, make_settings: MakeSettings, shared_database: DatabaseCopy
+) -> Callable[[Person], Person]:
+    """Gives the same person, with the same sign-in, at the plain application on the same database."""
+    # The owner's login, because the plain application knows nothing of roles.
+    client = make_client(app=create_stock_app(make_settings(database_url=shared_database.owner_url)))
+    return lambda person: Person(client, person.password, person.auth)
+
+
+def told(answer: httpx2.Response) -> tuple[int, str, Any]:
+    """What a frontend sees of an answer."""
+    return answer.status_code, answer.headers["Content-Type"], answer.text
+
+
+def test_lists_alike(ada: Person, at_stock: Callable[[Person], Person]) -> None:
+    there = at_stock(ada)
+    assert told(there.get("/api/tasks")) == told(ada.get("/api/tasks"))
+    for number in range(3):
+        ada.adds_task(f"Straße {number} \\ \"'\u2028", description=None if number % 2 else "two\nlines")
+    there.patch(f"/api/tasks/{ada.tasks()[0]['id']}/toggle")
+    assert len(ada.tasks()) == 3
+    assert told(there.get("/api/tasks")) == told(ada.get("/api/tasks"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"title": " Buy milk "}, {"title": "Buy milk", "description": "two\nlines"}, {"title": "a", "description": ""}],
+)
+def test_creates_alike(body: dict[str, str], ada: Person, at_stock: Callable[[Person], Person]) -> None:
+    ours, stock = (person.post("/api/tasks", json=body) for person in (ada, at_stock(ada)))
+    assert (ours.status_code, stock.status_code) == (201, 201)
+    assert list(stock.json()) == list(ours.json())
+    for name in ours.json().keys() - ALWAYS_NEW:
+        assert stock.json()[name] == ours.json()[name]
+    assert ada.tasks() == [ours.json(), stock.json()]
+
+
+def test_gets_alike(ada: Person, ben: Person, at_stock: Callable[[Person], Person]) -> None:
+    there = at_stock(ada)
+    own, foreign = ada.adds_task(description="é")["id"], ben.adds_task()["id"]
+    assert told(there.get(f"/api/tasks/{own}")) == told(ada.get(f"/api/tasks/{own}"))
+    for task_id in (foreign, UNKNOWN):
+        ours, stock = (person.get(f"/api/tasks/{task_id}") for person in (ada, there))
+        assert (stock.status_code, stock.json()) == (ours.status_code, ours.json())
+
+
+def test_a_sign_in_that_has_ended_is_refused_alike(ada: Person, at_stock: Callable[[Person], Person]) -> None:
+    there = at_stock(ada)
+    ada.post("/api/auth/signout")
+    for method, body in (("GET", None), ("POST", {"title": "Buy milk"})):
+        ours, stock = (person.request(method, "/api/tasks", json=body) for person in (ada, there))
+        assert stock.status_code == ours.status_code == 401
+        assert stock.json() == ours.json()
+
+
+def test_a_session_goes_alike(ada: Person, at_stock: Callable[[Person], Person]) -> None:
+    """All other operations whose round trips are compared."""
+    ben = Person.sign_up(at_stock(ada).http)
+    assert Person(ada.http, ben.password, ben.auth).tasks() == []
+    task = ben.adds_task()
+    assert ben.put(f"/api/tasks/{task['id']}", json={"title": "Buy bread"}).json()["title"] == "Buy bread"
+    assert ben.patch(f"/api/tasks/{task['id']}/toggle").json()["completed"] is True
+    assert ben.delete(f"/api/tasks/{task['id']}").status_code == 204
+    assert ben.get("/api/health").json() == ada.get("/api/health").json()
+    again = ben.signs_in()
+    assert again.refreshes().status_code == 200
+    assert again.post("/api/auth/signout").status_code == 200
+    assert again.get("/api/tasks").status_code == 401
+    assert ben.tasks() == []
