@@ -1,6 +1,6 @@
 """What surrounds every request, as pure ASGI: request id, access log, headers, body limit, the last-resort 500.
 
-From the outside in: `RequestLog` (id, log, headers, time budget) · CORS (Starlette's) · `LastResort` (a 500 must carry
+From the outside in: `RequestLog` (id, log, headers) · CORS (Starlette's) · `LastResort` (a 500 must carry
 CORS headers, or a browser reports a network error) · gzip (Starlette's) · `BodyLimit` · `TrailingSlash` · the
 application.
 """
@@ -28,7 +28,7 @@ DRAIN_LIMIT_BYTES = 16 * 1024 * 1024
 
 
 class RequestLog:
-    """Gives the request its id, its time budget and its headers, and writes one access line for it."""
+    """Gives the request its id and its headers, and writes one access line for it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -40,7 +40,6 @@ class RequestLog:
         started = time.perf_counter()
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        budget.start()
         status: int | None = None
 
         async def send_with_headers(message: Message) -> None:
@@ -92,7 +91,7 @@ class LastResort:
 
 
 class BodyLimit:
-    """Refuses a body larger than anything the API could store."""
+    """Refuses a body larger than anything the API could store; with the whole body, the time for an answer begins."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -115,6 +114,7 @@ class BodyLimit:
         if received > BODY_LIMIT_BYTES:
             await error_response(PayloadTooLarge())(scope, receive, send)
             return
+        budget.start()  # a client that sends slowly uses up its own time
         is_read = False
 
         async def receive_body() -> Message:

@@ -39,6 +39,8 @@ def _stop_with_make() -> None:
     make = int(os.environ.pop("MAKE_PID", "0"))
 
     def watch() -> None:
+        while os.getppid() == make and _is_interrupted(make):
+            time.sleep(POLL_SECONDS)  # it is still starting us
         polls_interrupted = 0
         while os.getppid() == make and polls_interrupted < POLLS_IN_A_ROW:
             time.sleep(POLL_SECONDS)
@@ -52,7 +54,7 @@ def _stop_with_make() -> None:
 def _is_interrupted(make: int) -> bool:
     """Whether `make` handles a SIGINT, which is blocked meanwhile, and waits for us to end. Only Linux tells.
 
-    It also blocks it for the moment in which it starts a command, so a single look is not enough.
+    It also blocks it while it starts a command, so a single look is not enough.
     """
     try:
         status = Path(f"/proc/{make}/status").read_text()

@@ -21,9 +21,11 @@ LOGIN = "todo_api"
 @contextmanager
 def embedded(data: Path, port: int, say: Callable[[str], None]) -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL of this checkout's own with the application's database, for as long as the block runs."""
-    directory = data / "postgres"
-    if acquire(data / "postgres.lock") is None:  # held to the end of this process
-        directory = data / f"postgres-{port}"
+    directory, own = data / "postgres", data / f"postgres-{port}"
+    if own.exists():  # who started on this port beside another one finds those data again
+        directory = own
+    elif acquire(data / "postgres.lock") is None:  # held to the end of this process
+        directory = own
         say(f"Another `make start` is running in this checkout: this one has a database of its own, {directory}")
     say("Starting PostgreSQL")
     with EmbeddedPostgres(directory) as postgres:

@@ -18,7 +18,11 @@ INSTALL_SECONDS = 1800
 def main() -> int:
     """Make it where it is missing, unfinished, or made for another Python or other packages. Gives the exit code."""
     data = CHECKOUT / ".data"
-    data.mkdir(exist_ok=True)
+    try:
+        data.mkdir(exist_ok=True)
+    except OSError as error:
+        print(f"This checkout may not be written to ({error.strerror}); use one of your own", file=sys.stderr)
+        return 1
     if acquire(data / "install.lock", INSTALL_SECONDS) is None:  # held to the end of this process
         print("Another installation in this checkout does not come to an end", file=sys.stderr)
         return 1

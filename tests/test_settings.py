@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.settings import ConfigurationError, Settings, load_settings
+from backend.settings import ConfigurationError, Settings, load_database_settings, load_settings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 NEEDED = {
@@ -248,3 +248,17 @@ def test_the_process_starts_without_a_database(tmp_path: Path) -> None:
     )  # fmt: skip
 
     assert (started.returncode, started.stdout, started.stderr) == (0, "Todo API True\n", "")
+
+
+@pytest.mark.spec("FR-039")
+@pytest.mark.parametrize("origin", ["https://x.example:443", "HTTPS://X.Example/"])
+def test_an_origin_is_understood_as_browsers_send_it(environment: pytest.MonkeyPatch, origin: str) -> None:
+    environment.setenv("FRONTEND_URL", origin)
+    assert load_settings().frontend_url == ("https://x.example",)
+
+
+@pytest.mark.spec("SC-014")
+def test_migrations_need_nothing_but_the_database(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("BETTER_AUTH_SECRET")
+    environment.delenv("FRONTEND_URL")
+    assert load_database_settings().database().user

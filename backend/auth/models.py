@@ -7,6 +7,9 @@ from sqlalchemy import ARRAY, CheckConstraint, DateTime, Index, Text
 from sqlmodel import Field, SQLModel
 
 from backend.database.model import new_id, timestamp
+from backend.text import EMAIL_MAX_LENGTH
+
+NAME_MAX_LENGTH = 100
 
 
 class User(SQLModel, table=True):
@@ -14,8 +17,8 @@ class User(SQLModel, table=True):
 
     __tablename__ = "users"
     __table_args__ = (
-        CheckConstraint("char_length(email) between 3 and 254 and email = lower(email)", name="email"),
-        CheckConstraint("char_length(name) between 1 and 100 and btrim(name) <> ''", name="name"),
+        CheckConstraint(f"char_length(email) between 3 and {EMAIL_MAX_LENGTH} and email = lower(email)", name="email"),
+        CheckConstraint(f"char_length(name) between 1 and {NAME_MAX_LENGTH} and btrim(name) <> ''", name="name"),
     )
 
     id: UUID = new_id()

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from backend.auth.models import NAME_MAX_LENGTH
 from backend.database.model import Timestamp
 from backend.errors import BODY_LIMIT_BYTES
 from backend.text import Email, Line, Prose, may_be_left_out
 
-NAME_MAX_LENGTH = 100
 PASSWORD_MIN_LENGTH = 8
 PASSWORD_MAX_LENGTH = 1024
 

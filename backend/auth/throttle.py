@@ -1,7 +1,7 @@
 """Rate limits that every Lambda instance shares: exact sliding windows in PostgreSQL (NFR-005).
 
 A limit's row keeps the moments of its recent hits. Charging adds one under the row's lock, and only where there is
-room; asking reads, and locks nothing. Both are single statements, so several clients at once cannot slip through
+room; asking reads, and waits for nobody. Both are single statements, so several clients at once cannot slip through
 together.
 """
 

@@ -69,4 +69,6 @@ def _first_answering(host: str, port: int, deadline: float) -> socket.socket:
 
 def reason(error: BaseException) -> str:
     """What happened, in words that name neither host nor user."""
+    if type(error) is InterfaceError:  # pg8000's own sentences, such as "Server refuses SSL"
+        return str(error)
     return getattr(error, "strerror", None) or type(error).__name__

@@ -8,7 +8,7 @@ import ssl
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Self
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 SCHEMES = ("postgres", "postgresql", "postgresql+pg8000")
 VERIFIED_MODES = ("require", "verify-ca", "verify-full")
@@ -54,10 +54,7 @@ class DatabaseUrl:
             raise InvalidDatabaseUrl("is not a URL; percent-encode special characters of the password") from None
         if parts.scheme not in SCHEMES:
             raise InvalidDatabaseUrl("must start with postgresql:// (or postgres://)")
-        if parts.fragment:
-            raise InvalidDatabaseUrl("has a # in it; write %23 where it belongs to the password")
-        if "@" in parts.path + parts.query:  # then the password ends there, and is not to be printed as a parameter
-            raise InvalidDatabaseUrl("has an @ after the host; percent-encode special characters of the password")
+        _refuse_misplaced_characters(parts)
         parameters = _parameters(parts.query)
         user, database = unquote(parts.username or ""), unquote(parts.path.removeprefix("/"))
         if not user or not database or "/" in database:
@@ -124,6 +121,16 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
     except (OSError, ssl.SSLError):
         raise InvalidDatabaseUrl("the CA file (DATABASE_CA_FILE) cannot be read as PEM certificates") from None
     return context
+
+
+def _refuse_misplaced_characters(parts: SplitResult) -> None:
+    """Refuse what a password that is not percent-encoded does to the URL around it, before anything of it is named."""
+    if parts.fragment:
+        raise InvalidDatabaseUrl("has a # in it; write %23 where it belongs to the password")
+    if "@" in parts.path + parts.query:
+        raise InvalidDatabaseUrl("has an @ after the host; percent-encode special characters of the password")
+    if "%00" in parts.netloc + parts.path:
+        raise InvalidDatabaseUrl("has U+0000 (%00) in it, which PostgreSQL cannot take")
 
 
 def _parameters(query: str) -> dict[str, str]:

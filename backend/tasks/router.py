@@ -25,7 +25,7 @@ from backend.tasks.service import OverlappingUpdate, TaskNotFound, TooManyTasks,
 ALWAYS = (NotAuthenticated, PayloadTooLarge, Unavailable)
 WITH_BODY = (*ALWAYS, MalformedRequest, Unprocessable)
 
-ETAG = re.compile(r'"(\d{1,9})"')
+ETAG = re.compile(r'"([1-9]\d{0,8})"')
 """An entity tag that this API gave out. A weak one never matches (RFC 9110, 13.1.1)."""
 
 router = APIRouter(prefix="/api/tasks", tags=["tasks"], route_class=RetryingRoute)

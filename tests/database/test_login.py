@@ -70,7 +70,7 @@ def test_the_owner_s_string_in_both_places_works_and_says_that_it_protects_less(
 
     migrate(empty_database.owner_url, empty_database.owner_url, said.append)
 
-    assert said[1] == "Login: DATABASE_URL is the owner's, so PostgreSQL protects less. README: 'A login of its own'."
+    assert said[1] == "Login: DATABASE_URL is the owner's, so PostgreSQL protects less. docs/deploying.md says how."
     client = make_client(database_url=empty_database.owner_url)
     ada, ben = Person.sign_up(client), Person.sign_up(client)
     task = ada.adds_task()
@@ -124,3 +124,30 @@ def test_make_migrate_ends_with_that_line_and_an_exit_code() -> None:
     assert (output, errors.count("\n")) == ("", 1)
     assert errors.startswith("The database could not be migrated: no connection")
     assert "s3cr3t" not in errors
+
+
+@pytest.mark.spec("SC-013")
+def test_a_database_of_another_revision_is_one_clear_line(fresh_database: DatabaseCopy) -> None:
+    with fresh_database.connect_as_owner() as owner:
+        owner.run("update alembic_version set version_num = '9999'")
+
+    with pytest.raises(MigrationFailed, match=r"not at a revision of this checkout.*9999"):
+        migrate(fresh_database.owner_url, fresh_database.url, lambda _: None)
+
+
+@pytest.mark.spec("SC-014")
+def test_two_different_databases_are_noticed(fresh_database: DatabaseCopy, empty_database: DatabaseCopy) -> None:
+    with pytest.raises(MigrationFailed, match="are different databases"):
+        migrate(fresh_database.owner_url, empty_database.url, lambda _: None)
+
+
+@pytest.mark.spec("SC-014", "NFR-008")
+@pytest.mark.parametrize("credentials", ["app2", "app2:"])
+def test_a_login_without_a_password_is_not_made(empty_database: DatabaseCopy, credentials: str) -> None:
+    url = empty_database.url.replace(empty_database.url.split("//")[1].split("@")[0], credentials)
+
+    with pytest.raises(MigrationFailed, match="has no password"):
+        migrate(empty_database.owner_url, url, lambda _: None)
+
+    [tables] = empty_database.query("select count(*) from pg_tables where schemaname = 'public'")
+    assert tables == [[0]]

@@ -3,10 +3,10 @@
 import sys
 
 from backend.database.migrations.apply import apply
-from backend.settings import ConfigurationError, load_settings
+from backend.settings import ConfigurationError, load_database_settings
 
 try:
-    settings = load_settings()
+    settings = load_database_settings()
     apply(settings.database_direct(), settings.database(), print)
 except (ConfigurationError, ValueError) as error:
     sys.exit(str(error))

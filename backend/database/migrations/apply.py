@@ -1,12 +1,14 @@
 """Bringing a database up to date, and giving the application its own login there."""
 
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from pg8000.exceptions import Error
+from alembic.util import CommandError
+from pg8000.exceptions import DatabaseError, Error
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -18,6 +20,7 @@ from backend.settings import ConfigurationError
 LOGIN_SETTINGS = {"statement_timeout": "8s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "15s"}
 """PostgreSQL ends what our own timeouts gave up on. A pooler refuses these at start-up, so they belong to the login."""
 
+UNDEFINED_TABLE = "42P01"
 ROLE_EXISTS = ("42710", "23505")
 
 
@@ -43,6 +46,8 @@ def migrate(direct_url: str, database_url: str, say: Callable[[str], None]) -> N
 
 def apply(owner: DatabaseUrl, application: DatabaseUrl, say: Callable[[str], None]) -> None:
     """`migrate`, for connection strings that are parsed already."""
+    if application.user != owner.user and not application.password:
+        raise MigrationFailed("DATABASE_URL has no password, and a login without one cannot log in")
     try:
         with owner_engine(owner).connect() as session:
             before = _revision(session)
@@ -51,19 +56,33 @@ def apply(owner: DatabaseUrl, application: DatabaseUrl, say: Callable[[str], Non
             session.commit()
             say(f"Schema: revision {after}" + ("" if before == after else f" (was {before or 'empty'})"))
             if owner.user == application.user:
-                say("Login: DATABASE_URL is the owner's, so PostgreSQL protects less. README: 'A login of its own'.")
+                say("Login: DATABASE_URL is the owner's, so PostgreSQL protects less. docs/deploying.md says how.")
             else:
                 say(_provide_login(session, application))
                 session.commit()
     except SQLAlchemyError as error:
         raise MigrationFailed(_sentence(error)) from error
-    try:
-        connection.Connection.open(application, role=STARTING_ROLE).close()
-    except Error as error:
+    except CommandError as error:  # Alembic's word for a revision that it does not have
         raise MigrationFailed(
-            f"The schema is up to date, but DATABASE_URL cannot log in ({_reason(error)}). "
-            f"Does its password fit the login {application.user!r}?"
+            f"The database is not at a revision of this checkout, but of a newer one or another branch: {error}"
         ) from error
+    try:
+        with closing(connection.Connection.open(application, role=STARTING_ROLE)) as login:
+            login.execute_unnamed("select from users limit 0")
+            login.rollback()
+    except DatabaseError as error:
+        if connection.sqlstate(error) != UNDEFINED_TABLE:
+            raise MigrationFailed(_cannot_log_in(application, error)) from error
+        raise MigrationFailed("DATABASE_URL and DATABASE_DIRECT_URL are different databases") from error
+    except Error as error:
+        raise MigrationFailed(_cannot_log_in(application, error)) from error
+
+
+def _cannot_log_in(application: DatabaseUrl, error: Error) -> str:
+    return (
+        f"The schema is up to date, but DATABASE_URL cannot log in ({_reason(error)}). "
+        f"Does its password fit the login {application.user!r}?"
+    )
 
 
 def owner_engine(url: DatabaseUrl) -> Engine:

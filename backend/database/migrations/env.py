@@ -7,7 +7,7 @@ from sqlmodel import SQLModel
 import backend.auth.models
 import backend.tasks.models  # noqa: F401  # importing the models fills the metadata that autogenerate compares
 from backend.database.migrations.apply import owner_engine
-from backend.settings import load_settings
+from backend.settings import load_database_settings
 
 MIGRATION_LOCK = 7_060_738_201
 """An arbitrary number that every upgrade of this schema locks, so that racing ones queue."""
@@ -30,5 +30,5 @@ handed_over: Connection | None = context.config.attributes.get("connection")
 if handed_over is not None:
     run(handed_over)
 else:
-    with owner_engine(load_settings().database_direct()).connect() as own:
+    with owner_engine(load_database_settings().database_direct()).connect() as own:
         run(own)
