@@ -10,16 +10,20 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 logging.logAsyncioTasks = False  # type: ignore[attr-defined]  # 3.12: a task's name says nothing here
-SERVICE = "todo-api"
+SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "todo-api")
+"""The stack, where there is one: its metrics carry it as their dimension, so that two stacks count apart."""
 METRICS_NAMESPACE = "TodoApi"
 
-logger = Logger(service=SERVICE, use_rfc3339=True, utc=True)
+# With a level of its own it does not read LOG_LEVEL, which Settings checks and `create_app` applies.
+logger = Logger(service=SERVICE, level="INFO", use_rfc3339=True, utc=True)
 
 _is_first_invocation = True
 
 
 def count(event: str) -> None:
     """Count one occurrence of something an operator acts on, as an Embedded Metric Format line."""
+    if os.environ.get("POWERTOOLS_METRICS_DISABLED") == "true":  # single_metric does not ask
+        return
     with single_metric(name=event, unit=MetricUnit.Count, value=1, namespace=METRICS_NAMESPACE) as metric:
         metric.add_dimension(name="service", value=SERVICE)
 

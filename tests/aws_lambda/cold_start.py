@@ -1,7 +1,8 @@
 """`python -m tests.aws_lambda.cold_start`: what starting the bundle costs, against the same code as SAM packs it.
 
 Wall time depends on the machine and on who else uses it, so what is compared is run in turns and only ratios mean
-anything; instructions (valgrind's callgrind) are the same in every run.
+anything; instructions (valgrind's callgrind) are the same in every run. Both bundles are like Lambda's /var/task: every
+file of 1980, and nobody may write bytecode into them.
 """
 
 import os
@@ -53,7 +54,9 @@ def main() -> None:
                 "BETTER_AUTH_SECRET": SECRET,
                 "FRONTEND_URL": ORIGIN,
             }
+            before = _files(ours) | _files(usual)
             _measure_starts(ours, usual, runtime, variables)
+            assert _files(ours) | _files(usual) == before, "the bundles were not read-only"
             if shutil.which("valgrind"):
                 _measure_imports(ours, variables)
 
@@ -67,6 +70,10 @@ def _pack_as_sam_does(folder: Path) -> None:
         shutil.copytree(CHECKOUT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     for path in folder.rglob("*"):
         os.utime(path, (ZIP_EPOCH_SECONDS, ZIP_EPOCH_SECONDS))
+
+
+def _files(folder: Path) -> set[Path]:
+    return set(folder.rglob("*"))
 
 
 def _link_runtime(folder: Path) -> None:

@@ -26,10 +26,11 @@ def environment() -> Path:
     return directory
 
 
-def run(program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def run(program: str, *arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run one of SAM's programs in the checkout, without an account and without telemetry."""
     command = [environment() / "bin" / program, *arguments]
-    return subprocess.run(command, check=False, cwd=CHECKOUT, env=_variables(), capture_output=True, text=True)
+    environ = _variables() | variables
+    return subprocess.run(command, check=False, cwd=CHECKOUT, env=environ, capture_output=True, text=True)
 
 
 class Translator:

@@ -51,6 +51,7 @@ def test_it_is_deployed_with_the_values_of_its_secret(deploy: Deploy) -> None:
         "BETTER_AUTH_SECRET": f"{SECRET}BETTER_AUTH_SECRET::{VERSION_ID}}}}}",
         "FRONTEND_URL": "https://todo.example.com",
         "LOG_LEVEL": "INFO",
+        "POWERTOOLS_SERVICE_NAME": "todo-api-test",
     }
 
 
@@ -68,6 +69,7 @@ def test_it_can_read_its_secret_itself(deploy: Deploy, previous: str) -> None:
         "SECRET_ID": "todo-api/dev",
         "FRONTEND_URL": "http://localhost:3000",
         "LOG_LEVEL": "INFO",
+        "POWERTOOLS_SERVICE_NAME": "todo-api-test",
     }
 
 

@@ -51,6 +51,8 @@ def shown_metrics(stack: Stack) -> set[tuple[str, str]]:
                 names = [name for name in line if isinstance(name, str)]
                 before = [before[at] if name == "." else name for at, name in enumerate(names)]
             found.add((before[0], before[1]))
+            if before[0] == "TodoApi":
+                assert before[2:4] == ["service", "todo-api-test"], "of this stack, not of another"
     return found
 
 
@@ -163,6 +165,7 @@ def test_what_the_function_counts_is_what_alarms_and_dashboard_read(deploy: Depl
         named = [{"Name": dimension, "Value": line[dimension]} for dimension in dimensions]
         written[metric["Name"]] = (directive["Namespace"], named)
     assert written.keys() == set(COUNTED)
+    assert {dimensions[0]["Value"] for _, dimensions in written.values()} == {"todo-api-test"}, "stacks count apart"
     for name, alarm in stack.of_type("AWS::CloudWatch::Alarm").items():
         if alarm.get("MetricName") in COUNTED:
             assert (alarm["Namespace"], alarm["Dimensions"]) == written[alarm["MetricName"]], name
