@@ -21,9 +21,8 @@ POOL_RECYCLE_SECONDS = 240
 class Database:
     """Where transactions come from. One of these lives as long as the process.
 
-    :param pool_size: 0 opens a connection for each request and closes it again, as a Lambda function should, whose
-    pooler
-        does the pooling; a number keeps up to that many open for a long-running server (SC-020, NFR-013)
+    :param pool_size: 0 opens a connection for each request and closes it again, as a Lambda function should: the pooler
+        does the pooling. A number keeps up to that many open for a long-running server (SC-020, NFR-013)
     """
 
     def __init__(self, url: DatabaseUrl, *, pool_size: int) -> None:
