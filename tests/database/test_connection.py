@@ -597,7 +597,7 @@ class TestNetwork:
                 os.close(descriptor)
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
-    @pytest.mark.parametrize("host", ["nowhere.invalid", "a..b", f"{'a' * 64}.example.com", "%00", "256.0.0.1"])
+    @pytest.mark.parametrize("host", ["nowhere.invalid", "a..b", f"{'a' * 64}.example.com", "256.0.0.1"])
     def test_a_host_that_cannot_exist_is_no_connection(self, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(connection, "WAKE_PAUSE_SECONDS", 0)
         with pytest.raises(ConnectFailed) as failed:

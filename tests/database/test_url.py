@@ -174,6 +174,12 @@ def test_no_error_shows_the_password_however_it_was_typed(password: str, rest: s
         assert MARK not in shown
 
 
+@pytest.mark.parametrize("url", ["postgresql://ada:a%00b@h/db", "postgresql://a%00@h/db", "postgresql://ada@h%00/db"])
+def test_what_postgresql_cannot_take_is_refused_at_once(url: str) -> None:
+    with pytest.raises(InvalidDatabaseUrl, match=r"U\+0000"):
+        DatabaseUrl.parse(url)
+
+
 @given(password=st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
 def test_an_encoded_password_arrives_as_it_is_and_is_not_shown(password: str) -> None:
     url = DatabaseUrl.parse(f"postgresql://ada:{quote(password, safe='')}@h/db")
