@@ -78,7 +78,7 @@ def environment(**variables: str) -> dict[str, str]:
 def started(checkout: Path, command: list[str] = COMMAND, **variables: str) -> Iterator[Start]:
     port = free_port()
     output, errors = checkout / f"{port}.out", checkout / f"{port}.err"
-    # A shell ignores SIGINT for what it runs in the background, and a make that inherits that would never be interrupted.
+    # What a shell runs in the background ignores SIGINT, and so would a make that inherits that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with output.open("w") as stdout, errors.open("w") as stderr:
         process = subprocess.Popen(
