@@ -165,7 +165,6 @@ def install(app: FastAPI) -> None:
     What nobody expected is answered by the middleware, which stands inside CORS and knows the request id.
     """
 
-    # Without the annotations FastAPI could not tell these from each other: handlers are looked up by exception class.
     async def answer(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         return error_response(error if isinstance(error, ApiError) else _of_the_family(request, error))

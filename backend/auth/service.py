@@ -67,8 +67,11 @@ ROTATE = text("""
         current_jti = case when current_jti = :jti then :successor else current_jti end,
         previous_jti = case when current_jti = :jti then current_jti else previous_jti end,
         rotated_at = case when current_jti = :jti then clock_timestamp() else rotated_at end,
-        expires_at = case when current_jti = :jti then clock_timestamp() + cast(:lifetime as interval) else r.expires_at
-        end, revoked_at = case
+        expires_at = case
+            when current_jti = :jti then clock_timestamp() + cast(:lifetime as interval)
+            else r.expires_at
+        end,
+        revoked_at = case
             when current_jti = :jti then null
             when previous_jti = :jti and rotated_at > clock_timestamp() - cast(:leeway as interval) then null
             else clock_timestamp()
