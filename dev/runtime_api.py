@@ -45,6 +45,7 @@ class LambdaInstance:
 
     :param root: the folder with the code, like /var/task
     :param environment: the function's variables; it gets no others of ours
+    :param handler: what the template calls `Handler`
     :param python: the command before `-m awslambdaric`
     :param path: more folders to import from
     :param snap_start: stop before the first event, until `restore()`
@@ -56,6 +57,7 @@ class LambdaInstance:
         root: Path,
         environment: Mapping[str, str],
         *,
+        handler: str = "backend.main.handler",
         python: Sequence[str] = (sys.executable,),
         path: Sequence[Path] = (),
         snap_start: bool = False,
@@ -80,7 +82,7 @@ class LambdaInstance:
         started = time.perf_counter()
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*python, "-m", "awslambdaric", "backend.main.handler"],
+                [*python, "-m", "awslambdaric", handler],
                 env=variables,
                 cwd=self._directory.name,
                 stdin=subprocess.DEVNULL,

@@ -19,10 +19,10 @@ from starlette.testclient import TestClient
 
 from backend import telemetry
 from backend.app import create_app
-from backend.auth import passwords
 from backend.database.migrations.apply import migrate
 from backend.settings import Settings
 from dev.postgres import EmbeddedPostgres
+from tests.cheap_passwords import hash_cheaply
 from tests.contract import check_documented
 from tests.database_copy import DatabaseCopy
 from tests.people import Person
@@ -91,11 +91,8 @@ def owner(shared_database: DatabaseCopy) -> Iterator[OwnerConnection]:
 @pytest.fixture(autouse=True)
 def cheap_passwords(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hash a hundred times faster, except in tests that are about hashing (marked `real_passwords`)."""
-    if "real_passwords" in request.keywords:
-        return
-    cheap = passwords.context.copy(argon2__rounds=1, argon2__memory_cost=8)
-    monkeypatch.setattr(passwords, "context", cheap)
-    monkeypatch.setattr(passwords, "HASH_OF_NOBODY", cheap.hash("nobody's password"))
+    if "real_passwords" not in request.keywords:
+        hash_cheaply(monkeypatch.setattr)
 
 
 MakeSettings = Callable[..., Settings]

@@ -9,11 +9,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Self
 
 import pytest
+from pg8000.native import Connection
 
+from backend.database.url import DatabaseUrl
 from dev.account import give
 from dev.postgres import CHECKOUT, EmbeddedPostgres
 from tests.database_copy import LOGIN, LOGIN_PASSWORD, DatabaseCopy
@@ -86,6 +89,7 @@ class Pooler:
             pidfile = {self._pid_file}
             pool_mode = transaction
             auth_type = scram-sha-256
+            stats_users = {LOGIN}
             auth_file = {self._write("users.txt", f'"{LOGIN}" "{password}"')}
             client_tls_sslmode = require
             client_tls_key_file = {key}
@@ -109,6 +113,23 @@ class Pooler:
         """Where the application's login finds the database through this pooler, in Neon's words."""
         password = LOGIN_PASSWORD.replace(" ", "%20")
         return f"postgresql://{LOGIN}:{password}@{host}:{port or self.port}/{database.name}?sslmode=require{more}"
+
+    def clients(self, database: DatabaseCopy) -> int:
+        """How many are connected for this database, whether they wait, work or do nothing."""
+        console = DatabaseUrl.parse(self.url(database), ca_file=str(self.ca_file))
+        with closing(
+            Connection(
+                console.user,
+                host=console.host,
+                port=console.port,
+                database="pgbouncer",
+                password=console.password,
+                ssl_context=console.tls_context(),
+            )
+        ) as connection:
+            shown = connection.run("show clients")
+            name = [column["name"] for column in connection.columns].index("database")
+        return sum(client[name] == database.name for client in shown)
 
     def start(self) -> None:
         """Start it, again on the same port, and wait until it accepts connections."""

@@ -1,0 +1,41 @@
+"""HTTP clients by the hundred, and a tally of what they are answered."""
+
+import ssl
+import threading
+from collections import Counter
+from contextlib import ExitStack
+from typing import Self
+
+import httpx2
+
+from tests.contract import check_documented
+
+UNUSED_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Every client would load the system's certificates otherwise, which takes longer than its whole session."""
+TIMEOUT_SECONDS = 60
+
+
+class Clients:
+    """Makes clients, each with connections of its own. Statuses outside the contract fail at once."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._running, self._lock = ExitStack(), threading.Lock()
+        self.answered: Counter[int] = Counter()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
+
+    def new(self) -> httpx2.Client:
+        """Somebody's browser."""
+        hooks = {"response": [check_documented, self._count]}
+        client = httpx2.Client(base_url=self._url, timeout=TIMEOUT_SECONDS, verify=UNUSED_TLS, event_hooks=hooks)
+        with self._lock:
+            return self._running.enter_context(client)
+
+    def _count(self, response: httpx2.Response) -> None:
+        with self._lock:
+            self.answered[response.status_code] += 1
