@@ -1,0 +1,28 @@
+"""What operators count."""
+
+import io
+import json
+import sys
+
+import pytest
+
+from backend import telemetry
+
+
+def test_a_count_is_written_in_one_piece_so_that_no_other_thread_s_line_gets_into_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pieces: list[str] = []
+
+    class Output(io.StringIO):
+        def write(self, text: str) -> int:
+            pieces.append(text)
+            return len(text)
+
+    monkeypatch.setattr(sys, "stdout", Output())
+
+    telemetry.count("RateLimited")
+
+    [line] = pieces
+    assert line.endswith("\n")
+    assert json.loads(line)["RateLimited"] == [1.0]
