@@ -54,9 +54,11 @@ from pg8000.core import (
 from pg8000.exceptions import Error, InterfaceError
 from pg8000.legacy import NotSupportedError
 
-from backend.database import budget
+from backend.database import budget, scram
 from backend.database.network import ConnectFailed, ConnectionLost, OutOfTime, ServerNotTrusted, open_socket, reason
 from backend.database.url import DatabaseUrl
+
+scram.install()
 
 PG8000_VERSION = "1.31.6"
 CONNECT_TIMEOUT_SECONDS = 5.0
