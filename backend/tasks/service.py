@@ -5,31 +5,13 @@ anybody else's (FR-019, FR-023).
 """
 
 from collections.abc import Collection, Mapping
-from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    DateTime,
-    Select,
-    Text,
-    bindparam,
-    cast,
-    func,
-    insert,
-    inspect,
-    literal,
-    select,
-    update,
-)
-from sqlmodel import col, delete
-
 from backend.auth.current_user import UserSession
-from backend.database.model import TIMESTAMP_FORMAT
 from backend.errors import Conflict, NotFound, PreconditionFailed
+from backend.tasks import statements
 from backend.tasks.models import Task
-from backend.tasks.schemas import TaskPublic
 
 Versions = Collection[int] | None
 """The versions that `If-Match` allows; None allows any."""
@@ -58,7 +40,7 @@ def list_as_json(own: UserSession) -> str:
 
     PostgreSQL writes the JSON, because parsing a thousand rows only to print them again takes ten times as long.
     """
-    members = own.session.connection().execute(_list_statement(), {"user_id": own.user_id}).scalar_one()
+    members = own.session.connection().execute(statements.LIST, {"owner_id": own.user_id}).scalar_one()
     return f"[{members or ''}]"
 
 
@@ -67,16 +49,8 @@ def create(own: UserSession, *, title: str, description: str | None, tasks_per_u
 
     :raises TooManyTasks: the user has `tasks_per_user` of them already
     """
-    values = select(literal(title, Text), literal(description or None, Text), literal(own.user_id))
-    task: Task | None = own.session.scalar(
-        insert(Task)
-        .from_select(
-            ["title", "description", "user_id"],
-            values.where(func.has_room_for_task(tasks_per_user)),
-            include_defaults=False,
-        )
-        .returning(Task)
-    )
+    values = {"new_title": title, "new_description": description or None, "limit": tasks_per_user}
+    task: Task | None = own.session.scalar(statements.CREATE, {"owner_id": own.user_id, **values})
     if task is None:
         raise TooManyTasks
     return task
@@ -87,7 +61,7 @@ def get(own: UserSession, task_id: UUID) -> Task:
 
     :raises TaskNotFound: unknown, or somebody else's (FR-019)
     """
-    task = own.session.scalar(select(Task).where(_is_owned_by(own), col(Task.id) == task_id))
+    task = own.session.scalar(statements.GET, {"owner_id": own.user_id, "task_id": task_id})
     if task is None:
         raise TaskNotFound
     return task
@@ -103,10 +77,13 @@ def edit(own: UserSession, task_id: UUID, changes: Mapping[str, Any], *, allowed
     read = get(own, task_id)
     if allowed is not None and read.version not in allowed:
         raise PreconditionFailed
-    values = dict(changes)
-    if "description" in values:
-        values["description"] = values["description"] or None
-    task = _update(own, task_id, values, allowed=[read.version])
+    members = {"title": read.title, "description": read.description, "completed": read.completed, **changes}
+    values = {
+        "new_title": members["title"],
+        "new_description": members["description"] or None,
+        "new_completed": members["completed"],
+    }
+    task: Task | None = own.session.scalar(statements.EDIT, _the_one(own, task_id, [read.version]) | values)
     if task is None:
         raise OverlappingUpdate
     return task
@@ -118,7 +95,7 @@ def toggle(own: UserSession, task_id: UUID, *, allowed: Versions) -> Task:
     :raises TaskNotFound: unknown, or somebody else's
     :raises PreconditionFailed: its version is none of the allowed ones
     """
-    task = _update(own, task_id, {"completed": ~col(Task.completed)}, allowed=allowed)
+    task: Task | None = own.session.scalar(statements.TOGGLE, _the_one(own, task_id, allowed))
     if task is None:
         raise _why_nothing_matched(own, task_id)
     return task
@@ -130,20 +107,8 @@ def remove(own: UserSession, task_id: UUID, *, allowed: Versions) -> None:
     :raises TaskNotFound: unknown, or somebody else's
     :raises PreconditionFailed: its version is none of the allowed ones
     """
-    statement = delete(Task).where(_is_owned_by(own), col(Task.id) == task_id, *_has_version(allowed))
-    if own.session.connection().execute(statement).rowcount == 0:
+    if own.session.connection().execute(statements.DELETE, _the_one(own, task_id, allowed)).rowcount == 0:
         raise _why_nothing_matched(own, task_id)
-
-
-def _update(own: UserSession, task_id: UUID, values: Mapping[str, Any], *, allowed: Versions) -> Task | None:
-    statement = (
-        update(Task)
-        .where(_is_owned_by(own), col(Task.id) == task_id, *_has_version(allowed))
-        .values(**values, version=col(Task.version) + 1)
-        .returning(Task)
-        .execution_options(synchronize_session=False, populate_existing=True)
-    )
-    return own.session.scalar(statement)
 
 
 def _why_nothing_matched(own: UserSession, task_id: UUID) -> NotFound | PreconditionFailed:
@@ -154,33 +119,5 @@ def _why_nothing_matched(own: UserSession, task_id: UUID) -> NotFound | Precondi
     return PreconditionFailed()
 
 
-@cache
-def _list_statement() -> Select[tuple[str | None]]:
-    """The list's members, joined by commas: columns by `TaskPublic`, so that a new one cannot be forgotten.
-
-    Built once, because building it takes a fifth of what a short list takes.
-    """
-    rows = (
-        select(*(_as_json_writes_it(name) for name in TaskPublic.model_fields))
-        .where(col(Task.user_id) == bindparam("user_id"))
-        .order_by(col(Task.created_at), col(Task.id))
-        .subquery()
-    )
-    row = cast(func.row_to_json(rows.table_valued()), Text)
-    return select(func.string_agg(row, ",")).select_from(rows)
-
-
-def _is_owned_by(own: UserSession) -> ColumnElement[bool]:
-    return col(Task.user_id) == own.user_id
-
-
-def _has_version(allowed: Versions) -> list[ColumnElement[bool]]:
-    return [] if allowed is None else [col(Task.version).in_(allowed)]
-
-
-def _as_json_writes_it(name: str) -> ColumnElement[Any]:
-    """A column as the JSON needs it: times as text of our own format, all else as PostgreSQL writes it."""
-    column: ColumnElement[Any] = inspect(Task).columns[name]
-    if isinstance(column.type, DateTime):
-        return func.to_char(func.timezone("UTC", column), literal(TIMESTAMP_FORMAT, Text)).label(name)
-    return column
+def _the_one(own: UserSession, task_id: UUID, allowed: Versions) -> dict[str, Any]:
+    return {"owner_id": own.user_id, "task_id": task_id, "versions": allowed}

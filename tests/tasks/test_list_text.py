@@ -16,7 +16,7 @@ from mangum import Mangum
 from pg8000.native import Connection as OwnerConnection
 
 from backend.app import GZIP_MINIMUM_BYTES
-from backend.tasks import service
+from backend.tasks import statements
 from backend.tasks.schemas import TaskPublic
 from tests.conftest import MakeClient
 from tests.people import Person
@@ -104,8 +104,7 @@ def test_a_new_member_of_the_model_is_in_the_list_by_itself(ada: Person, monkeyp
         version: int
 
     ada.adds_task()
-    monkeypatch.setattr(service, "TaskPublic", WithVersion)
-    monkeypatch.setattr(service, "_list_statement", service._list_statement.__wrapped__)  # not the one built before
+    monkeypatch.setattr(statements, "LIST", statements.list_of(WithVersion))
     assert list(ada.tasks()[0]) == [*TaskPublic.model_fields, "version"]
 
 
