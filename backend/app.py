@@ -5,16 +5,15 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from sqlalchemy import text
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 
-from backend import __version__, errors, telemetry
+from backend import __version__, docs_pages, documentation, errors, telemetry
 from backend.auth.router import router as auth_router
 from backend.auth.service import AuthService
 from backend.auth.tokens import Tokens
 from backend.database.retry import RetryingRoute
 from backend.database.session import Database
-from backend.middleware import REQUEST_ID, BodyLimit, LastResort, RequestLog, TrailingSlash
+from backend.documentation import documented
+from backend.middleware import REQUEST_ID, BodyLimit, CombinedHeaders, Cors, Gzip, LastResort, RequestLog, TrailingSlash
 from backend.settings import Settings
 from backend.tasks.router import router as tasks_router
 
@@ -49,18 +48,20 @@ def create_app(settings: Settings) -> FastAPI:
         description="Accounts, sign-ins with access and refresh tokens, and each person's own tasks.",
         middleware=_middleware(settings),
         redirect_slashes=False,
-        swagger_ui_oauth2_redirect_url=None,  # a page for OAuth, which this API does not speak
+        docs_url=None,  # FastAPI's pages load scripts from a CDN: docs_pages.py has ours
+        redoc_url=None,
     )
     app.state.settings = settings
     app.state.database = Database(settings.database(), pool_size=settings.database_pool_size)
     app.state.tokens = _tokens(settings)
     app.state.auth = AuthService(settings, app.state.tokens, app.state.database)
     errors.install(app)
+    documentation.install(app)
     for router in (auth_router, tasks_router):
         app.router.routes.extend(router.routes)  # include_router would build each route again at the first request
     app.router.route_class = RetryingRoute
 
-    @app.get("/", tags=["status"], summary="What this is", responses=errors.documented(errors.PayloadTooLarge))
+    @app.get("/", tags=["status"], summary="What this is", responses=documented(errors.PayloadTooLarge))
     def info() -> Info:
         """Name and version. Does not touch the database."""
         return Info(name=NAME, version=__version__, status="ok")
@@ -69,7 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
         "/api/health",
         tags=["status"],
         summary="Whether the database answers",
-        responses=errors.documented(errors.PayloadTooLarge, errors.Unavailable),
+        responses=documented(errors.PayloadTooLarge, errors.Unavailable),
     )
     def health(request: Request) -> Health:
         """Ask the database."""
@@ -78,6 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
             session.connection().execute(text("select 1"))
         return Health(status="ok")
 
+    docs_pages.install(app)
     for route in app.routes:
         if isinstance(route, APIRoute):
             route.operation_id = route.name  # what a generated client calls the function
@@ -87,8 +89,9 @@ def create_app(settings: Settings) -> FastAPI:
 def _middleware(settings: Settings) -> list[Middleware]:
     return [
         Middleware(RequestLog),
+        Middleware(CombinedHeaders),
         Middleware(
-            CORSMiddleware,
+            Cors,
             allow_origins=settings.frontend_url,
             allow_credentials=True,
             allow_methods=CORS_METHODS,
@@ -96,7 +99,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
             expose_headers=CORS_EXPOSED_HEADERS,
         ),
         Middleware(LastResort),
-        Middleware(GZipMiddleware, minimum_size=GZIP_MINIMUM_BYTES, compresslevel=4),
+        Middleware(Gzip, minimum_size=GZIP_MINIMUM_BYTES, compresslevel=4),
         Middleware(BodyLimit),
         Middleware(TrailingSlash),
     ]

@@ -1,24 +1,23 @@
 """The error family, and the one place that turns any exception into `{"detail": "<one sentence for a person>"}`.
 
-An error knows its status, its sentence and its headers; the same classes document the operations (`documented`), so
+An error knows its status, its sentence and its headers; the same classes document the operations (documentation.py), so
 that the OpenAPI document cannot drift from what the API answers.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
-from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from backend import wording
+
 BODY_LIMIT_BYTES = 64 * 1024
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-SCHEMA_REFERENCE = "#/components/schemas/{model}"
 
 
 class ErrorBody(BaseModel):
@@ -60,6 +59,12 @@ class MalformedRequest(ApiError):
 
     status = 400
     message = "The request body must be a JSON document, sent with 'Content-Type: application/json'."
+
+
+class PreflightRefused(MalformedRequest):
+    """A browser asks for a page that may not do what it wants to (FR-039)."""
+
+    message = "This page may not call the API in this way: its origin, the method or a header is not allowed."
 
 
 class NotAuthenticated(ApiError):
@@ -136,21 +141,6 @@ class Unavailable(ApiError):
     message = "The service is unavailable for a moment. Please try again."
 
 
-def documented(*errors: type[ApiError]) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of an operation that may raise these errors, for the OpenAPI document.
-
-    Bodies are references: for each `model` FastAPI would build a validator, 80 in all, at every cold start.
-    """
-    by_status: dict[int | str, dict[str, Any]] = {}
-    family: list[type[ApiError]] = [*errors, InternalError]
-    for error in family:
-        schema = {"$ref": SCHEMA_REFERENCE.format(model=error.body.__name__)}
-        unsaid = {"description": "", "content": {"application/json": {"schema": schema}}}
-        response = by_status.setdefault(error.status, unsaid)
-        response["description"] = " ".join(filter(None, (response["description"], error.message)))
-    return by_status
-
-
 def error_response(error: HTTPException) -> JSONResponse:
     """The JSON answer for an error of the family."""
     body: dict[str, Any] = {"detail": error.detail}
@@ -175,26 +165,6 @@ def install(app: FastAPI) -> None:
 
     app.add_exception_handler(HTTPException, answer)
     app.add_exception_handler(RequestValidationError, answer_invalid)
-    app.openapi = partial(_with_our_errors, app.openapi)  # type: ignore[method-assign]  # FastAPI's own way
-
-
-def _with_our_errors(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The OpenAPI document with the schemas that `documented` refers to.
-
-    And without the 422 that FastAPI adds wherever there is a parameter: a malformed id is 404.
-    """
-    document = generate()
-    for operation in (operation for path in document["paths"].values() for operation in path.values()):
-        if "requestBody" not in operation:
-            operation["responses"].pop("422", None)
-    schemas = document["components"]["schemas"]
-    for foreign in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(foreign, None)
-    _, ours = models_json_schema(
-        [(ErrorBody, "serialization"), (ValidationErrorBody, "serialization")], ref_template=SCHEMA_REFERENCE
-    )
-    schemas.update(ours["$defs"])
-    return document
 
 
 def _of_the_family(request: Request, error: HTTPException) -> ApiError:
@@ -204,7 +174,7 @@ def _of_the_family(request: Request, error: HTTPException) -> ApiError:
             return NotFound()
         case 405:
             return MethodNotAllowed(headers={"Allow": ", ".join(_allowed_methods(request))})
-        case 400:  # the body could not be read: not UTF-8, or nested too deeply
+        case 400:  # the body could not be read: not UTF-8, nested too deeply, or with NaN in it
             return MalformedRequest()
         case _:
             return InternalError()
@@ -221,34 +191,11 @@ def _allowed_methods(request: Request) -> list[str]:
 
 def _from_validation(error: RequestValidationError) -> ApiError:
     problems = error.errors()
-    if any(problem["loc"][0] == "path" for problem in problems):
-        return NotFound()  # a malformed id cannot exist
     for problem in problems:
         if problem["type"] == "json_invalid":
             return MalformedRequest()
         if problem["loc"] == ("body",) and (problem["type"] == "missing" or isinstance(error.body, bytes)):
             return MalformedRequest()  # nothing was sent, or FastAPI left it unread: it was not declared as JSON
-    return Unprocessable([FieldError(field=_field(problem["loc"]), message=_sentence(problem)) for problem in problems])
-
-
-SENTENCES = {
-    "missing": "is required",
-    "string_type": "must be text",
-    "string_unicode": "must be valid Unicode text",
-    "string_too_short": "must be at least {min_length} characters",
-    "string_too_long": "must be at most {max_length} characters",
-    "bool_type": "must be true or false",
-    "model_attributes_type": "must be a JSON object",
-    "value_error": "{error}",
-}
-"""Pydantic's error types in words for a person."""
-
-
-def _sentence(problem: Mapping[str, Any]) -> str:
-    return SENTENCES.get(problem["type"], "is not valid").format(**problem.get("ctx", {}))
-
-
-def _field(location: Iterable[str | int]) -> str:
-    """`("body", "title")` is the member `title`; the body itself is called `body`."""
-    _, *path = location
-    return ".".join(map(str, path)) or "body"
+    return Unprocessable(
+        [FieldError(field=wording.field(problem["loc"]), message=wording.sentence(problem)) for problem in problems]
+    )

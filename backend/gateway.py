@@ -9,6 +9,7 @@ from mangum import Mangum
 from mangum.types import ASGI
 
 from backend.errors import MalformedRequest
+from backend.middleware import gateway_request_id
 from backend.telemetry import invocation, logger
 
 logging.getLogger("mangum").setLevel(logging.WARNING)  # it would write an access line of its own
@@ -32,12 +33,12 @@ class GatewayHandler:
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:
         """Answer one invocation; never raises for what an event looks like."""
-        with invocation(context, correlation_id=_gateway_request_id(event)):
+        with invocation(context, correlation_id=gateway_request_id(event)):
             if not _is_http(event):
                 logger.info(NOT_HTTP, **_described(event))
                 return {"detail": NOT_HTTP}
             try:
-                return self._mangum(_without_stage(event), context)
+                return self._mangum(_without_stage(_with_method(event)), context)
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 # The application answers its own errors: what arrives here is Mangum's, from reading the event.
                 logger.warning("Malformed HTTP event", error=type(error).__name__)
@@ -50,6 +51,17 @@ def _is_http(event: Any) -> bool:
     if not request_context or "elb" in request_context:
         return False
     return "http" in request_context or "httpMethod" in event
+
+
+def _with_method(event: dict[str, Any]) -> dict[str, Any]:
+    """The event, whose method is one: Mangum reads all else of it, but the application would trip over this.
+
+    :raises TypeError: it is not
+    """
+    http = event["requestContext"].get("http", {})
+    if not isinstance(http.get("method", event.get("httpMethod")), str):
+        raise TypeError("a method is text")
+    return event
 
 
 def _without_stage(event: dict[str, Any]) -> dict[str, Any]:
@@ -74,10 +86,6 @@ def _starts_with(path: str, prefix: str) -> bool:
 def _request_context(event: Any) -> dict[str, Any]:
     found = event.get("requestContext") if isinstance(event, dict) else None
     return found if isinstance(found, dict) else {}
-
-
-def _gateway_request_id(event: Any) -> str | None:
-    return _request_context(event).get("requestId")
 
 
 def _described(event: Any) -> dict[str, Any]:

@@ -1,19 +1,22 @@
 """What surrounds every request, as pure ASGI: request id, access log, headers, body limit, the last-resort 500.
 
-From the outside in: `RequestLog` (id, log, headers) · CORS (Starlette's) · `LastResort` (a 500 must carry
-CORS headers, or a browser reports a network error) · gzip (Starlette's) · `BodyLimit` · `TrailingSlash` · the
-application.
+From the outside in: `RequestLog` (id, log, headers) · `CombinedHeaders` · `Cors` · `LastResort` (a 500 must carry
+CORS headers, or a browser reports a network error) · `Gzip` · `BodyLimit` · `TrailingSlash` · the application.
 """
 
+import re
 import time
 from typing import Any
 from uuid import uuid4
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware, IdentityResponder
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.database import budget
-from backend.errors import BODY_LIMIT_BYTES, InternalError, PayloadTooLarge, error_response
+from backend.errors import BODY_LIMIT_BYTES, InternalError, PayloadTooLarge, PreflightRefused, error_response
 from backend.telemetry import count, logger
 
 HEADERS = {
@@ -23,6 +26,8 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 REQUEST_ID = "X-Request-ID"
+REQUEST_ID_TEXT = re.compile(r"[!-~ ]{1,128}")
+GZIP_REFUSED = re.compile(r"gzip\s*;\s*q=0(\.0*)?\s*(,|$)", re.IGNORECASE)
 DRAIN_LIMIT_BYTES = 16 * 1024 * 1024
 """How much of a refused body is read and thrown away: a client that still sends may miss an answer given earlier."""
 
@@ -47,7 +52,8 @@ class RequestLog:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
                 headers[REQUEST_ID] = request_id
             await send(message)
 
@@ -64,6 +70,45 @@ class RequestLog:
                 "user_id": scope["state"].get("user_id"),
             }
             logger.info("Request", extra={key: value for key, value in line.items() if value is not None})
+
+
+class CombinedHeaders:
+    """Takes several header lines of one name for one line, with commas (RFC 9110, 5.3), as API Gateway does.
+
+    So two `If-Match` lines are one list, and two `Authorization` lines are no valid token, on every server.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and len(headers := dict(scope["headers"])) != len(scope["headers"]):
+            for name in headers:
+                headers[name] = b", ".join(value for other, value in scope["headers"] if other == name)
+            scope["headers"] = list(headers.items())
+        await self.app(scope, receive, send)
+
+
+class Cors(CORSMiddleware):
+    """Starlette's, whose refusals are in the contract's shape here."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """The answer to a preflight."""
+        response = super().preflight_response(request_headers)
+        if response.status_code < PreflightRefused.status:
+            return response
+        headers = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+        return error_response(PreflightRefused(headers=headers))
+
+
+class Gzip(GZipMiddleware):
+    """Starlette's, which overlooks that `gzip;q=0` is a refusal (RFC 9110, 12.4.2)."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and GZIP_REFUSED.search(Headers(scope=scope).get("accept-encoding", "")):
+            await IdentityResponder(self.app, self.minimum_size)(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 class LastResort:
@@ -139,11 +184,16 @@ class TrailingSlash:
         await self.app(scope, receive, send)
 
 
+def gateway_request_id(event: Any) -> str | None:
+    """API Gateway's id of a request; None when there is none that could be one."""
+    request_context = event.get("requestContext") if isinstance(event, dict) else None
+    request_id = request_context.get("requestId") if isinstance(request_context, dict) else None
+    return request_id if isinstance(request_id, str) and REQUEST_ID_TEXT.fullmatch(request_id) else None
+
+
 def _request_id(scope: Scope) -> str:
     """API Gateway's id of the request, which is the one in its own log; a new one elsewhere."""
-    event: dict[str, Any] = scope.get("aws.event", {})
-    request_id = event.get("requestContext", {}).get("requestId")
-    return str(request_id) if request_id else uuid4().hex
+    return gateway_request_id(scope.get("aws.event")) or uuid4().hex
 
 
 def _described(error: Exception) -> dict[str, Any]:

@@ -43,10 +43,15 @@ def send(person: Person, method: str, path: str, content: bytes, headers: dict[s
         b'{"title": ' + b"9" * 5000 + b"}",
         b"[" * 60_000,
         b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+        b'{"title": "Buy milk", "more": NaN}',
+        b'{"title": "Buy milk", "more": -Infinity}',
+        '{"title": "Buy milk"}'.encode("utf-16"),
+        '{"title": "Buy milk"}'.encode("utf-32-le"),
     ],
     ids=[
         *("empty", "blank", "open", "cut short", "trailing comma", "single quotes", "form", "line break", "more"),
         *("not UTF-8", "bad escape", "endless number", "deep array", "deep object"),
+        *("NaN", "infinity", "UTF-16", "UTF-32"),
     ],
 )
 def test_what_is_not_json_is_400(ada: Person, content: bytes) -> None:
@@ -77,7 +82,7 @@ def test_json_may_be_declared_as_people_do(ada: Person, content_type: str) -> No
 
 
 @pytest.mark.spec("FR-029", "FR-036", "SC-005")
-@pytest.mark.parametrize("content", [b"[]", b"[{}]", b'"text"', b"1", b"1.5e3", b"true", b"null", b"NaN"])
+@pytest.mark.parametrize("content", [b"[]", b"[{}]", b'"text"', b"1", b"1.5e3", b"true", b"null"])
 def test_json_that_is_no_object_is_422(ada: Person, content: bytes) -> None:
     for method, path in WITH_BODY:
         response = send(ada, method, path, content)
@@ -90,12 +95,20 @@ def test_json_that_is_no_object_is_422(ada: Person, content: bytes) -> None:
 
 
 @pytest.mark.spec("FR-029", "FR-036")
-@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e400", b"9" * 4000, b"-0.0"])
+@pytest.mark.parametrize("number", [b"1e400", b"9" * 4000, b"-0.0"])
 def test_no_number_is_text(ada: Person, number: bytes) -> None:
     response = send(ada, "POST", "/api/tasks", b'{"title": %b}' % number)
 
     assert response.status_code == 422
     assert response.json()["detail"] == "title: must be text"
+
+
+@pytest.mark.spec("FR-033")
+def test_a_byte_order_mark_before_the_json_is_overlooked(ada: Person) -> None:
+    """RFC 8259, 8.1: a sender must not add one, a reader may ignore it."""
+    response = send(ada, "POST", "/api/tasks", b'\xef\xbb\xbf{"title": "Buy milk"}')
+
+    assert response.status_code == 201
 
 
 @pytest.mark.spec("FR-036")
@@ -104,6 +117,14 @@ def test_of_members_that_are_sent_twice_the_last_one_counts(ada: Person) -> None
 
     assert response.status_code == 201
     assert response.json()["title"] == "Buy milk"
+
+
+@pytest.mark.spec("FR-029", "NFR-027")
+def test_what_is_empty_is_told_so_in_plain_words(client: TestClient) -> None:
+    response = client.post("/api/auth/signin", json={"email": "ada@example.com", "password": ""})
+
+    assert response.status_code == 422
+    assert response.json()["detail"] == "password: must not be empty"
 
 
 TEXT_MEMBERS = [
@@ -125,7 +146,7 @@ def valid_body(path: str) -> dict[str, str]:
     return {"/api/auth/signup": account, "/api/auth/signin": account, "/api/auth/refresh": {}}.get(path, {"title": "x"})
 
 
-@pytest.mark.spec("FR-029", "EDGE-unicode", "SC-005")
+@pytest.mark.spec("FR-029", "EDGE-special-characters-in-task-data", "SC-005")
 @pytest.mark.parametrize(("method", "path", "member"), TEXT_MEMBERS)
 def test_half_a_surrogate_pair_is_422_in_every_text(ada: Person, method: str, path: str, member: str) -> None:
     for half in ("\ud800", "\udfff", "\ude00\ud83d"):
@@ -140,7 +161,7 @@ def test_half_a_surrogate_pair_is_422_in_every_text(ada: Person, method: str, pa
         }
 
 
-@pytest.mark.spec("FR-029", "EDGE-unicode", "SC-005")
+@pytest.mark.spec("FR-029", "EDGE-special-characters-in-task-data", "SC-005")
 @pytest.mark.parametrize(("method", "path", "member"), [case for case in TEXT_MEMBERS if case[2] != "password"])
 def test_nul_is_422_in_every_text_but_a_password(ada: Person, method: str, path: str, member: str) -> None:
     """PostgreSQL cannot store it. A password is not stored, and used exactly as it is given."""

@@ -68,7 +68,7 @@ def crowd(make_settings: MakeSettings) -> Iterator[Crowd]:
         yield crowd
 
 
-@pytest.mark.spec("EDGE-duplicate-email", "FR-005", "FR-032", "SC-010")
+@pytest.mark.spec("EDGE-duplicate-email-registration", "FR-005", "FR-032", "SC-010")
 def test_of_two_simultaneous_sign_ups_with_one_e_mail_one_wins(crowd: Crowd) -> None:
     first, second = crowd.client(), crowd.client()
     for _ in range(10):
@@ -81,7 +81,7 @@ def test_of_two_simultaneous_sign_ups_with_one_e_mail_one_wins(crowd: Crowd) -> 
         assert Person(first, PASSWORD, winner).signs_in().id == winner["user"]["id"]
 
 
-@pytest.mark.spec("EDGE-concurrent-updates", "FR-020", "SC-010")
+@pytest.mark.spec("EDGE-concurrent-task-updates", "FR-020", "SC-010")
 def test_of_simultaneous_edits_each_is_made_or_told_that_it_was_not(crowd: Crowd) -> None:
     ada = Person.sign_up(crowd.client())
     devices = crowd.devices_of(ada, 10)
@@ -99,7 +99,7 @@ def test_of_simultaneous_edits_each_is_made_or_told_that_it_was_not(crowd: Crowd
         assert task.headers["ETag"] == f'"{1 + len(made)}"'
 
 
-@pytest.mark.spec("EDGE-concurrent-updates", "FR-020", "SC-010")
+@pytest.mark.spec("EDGE-concurrent-task-updates", "FR-020", "SC-010")
 def test_simultaneous_edits_of_different_members_never_lose_one_that_was_confirmed(crowd: Crowd) -> None:
     ada = Person.sign_up(crowd.client())
     phone, laptop = crowd.devices_of(ada, 2)
@@ -119,7 +119,7 @@ def test_simultaneous_edits_of_different_members_never_lose_one_that_was_confirm
         assert task["description"] == ("new" if description.status_code == 200 else "old")
 
 
-@pytest.mark.spec("EDGE-concurrent-updates", "FR-021", "SC-010")
+@pytest.mark.spec("EDGE-concurrent-task-updates", "FR-021", "SC-010")
 @pytest.mark.parametrize("count", [10, 9])
 def test_simultaneous_toggles_all_count(crowd: Crowd, count: int) -> None:
     ada = Person.sign_up(crowd.client())
@@ -135,7 +135,7 @@ def test_simultaneous_toggles_all_count(crowd: Crowd, count: int) -> None:
         assert ada.get(path).json()["completed"] is (count % 2 == 1)
 
 
-@pytest.mark.spec("EDGE-concurrent-updates", "FR-022", "SC-010")
+@pytest.mark.spec("EDGE-concurrent-task-updates", "FR-022", "SC-010")
 def test_of_simultaneous_deletions_one_finds_the_task(crowd: Crowd) -> None:
     ada = Person.sign_up(crowd.client())
     devices = crowd.devices_of(ada, 5)

@@ -18,6 +18,8 @@ FOREIGN_ORIGINS = [
     "http://127.0.0.1:3000",
 ]
 
+REFUSED = {"detail": "This page may not call the API in this way: its origin, the method or a header is not allowed."}
+
 
 def preflight(client: TestClient, origin: str, method: str, path: str, headers: str = "") -> httpx2.Response:
     asked = {"Origin": origin, "Access-Control-Request-Method": method}
@@ -53,6 +55,8 @@ def test_a_header_that_is_not_the_api_s_is_not_allowed(client: TestClient) -> No
     response = preflight(client, ORIGIN, "GET", "/api/tasks", "x-forwarded-for")
 
     assert response.status_code == 400
+    assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert response.json() == REFUSED
     assert "x-forwarded-for" not in response.headers["Access-Control-Allow-Headers"].lower()
 
 
@@ -63,6 +67,8 @@ def test_no_other_page_may(client: TestClient, ada: Person, origin: str) -> None
     answered = ada.get("/api/tasks", headers={"Origin": origin})
 
     assert asked.status_code == 400
+    assert asked.json() == REFUSED
+    assert "Origin" in asked.headers["Vary"]
     assert "Access-Control-Allow-Origin" not in asked.headers
     assert "Access-Control-Allow-Origin" not in answered.headers
     assert "Origin" in answered.headers["Vary"]

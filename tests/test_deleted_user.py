@@ -16,7 +16,7 @@ def rows_of(owner: OwnerConnection, person: Person) -> list[list[int]]:
     return counts
 
 
-@pytest.mark.spec("EDGE-deleted-user", "SC-010")
+@pytest.mark.spec("EDGE-deleted-users-tasks", "SC-010")
 def test_tasks_and_sign_ins_go_with_the_account_and_nobody_else_s(
     ada: Person, ben: Person, owner: OwnerConnection
 ) -> None:
@@ -33,7 +33,7 @@ def test_tasks_and_sign_ins_go_with_the_account_and_nobody_else_s(
     assert len(ben.tasks()) == 2
 
 
-@pytest.mark.spec("EDGE-deleted-user", "FR-030", "SC-002")
+@pytest.mark.spec("EDGE-deleted-users-tasks", "FR-030", "SC-002")
 def test_nothing_lets_a_deleted_person_in(client: TestClient, ada: Person, owner: OwnerConnection) -> None:
     owner.run("delete from users where id = :id", id=ada.id)
 
@@ -48,7 +48,7 @@ def test_nothing_lets_a_deleted_person_in(client: TestClient, ada: Person, owner
     assert [answer.status_code for answer in answers] == [401] * 5
 
 
-@pytest.mark.spec("EDGE-deleted-user", "FR-005", "SC-003")
+@pytest.mark.spec("EDGE-deleted-users-tasks", "FR-005", "SC-003")
 def test_the_e_mail_is_free_again_for_an_account_that_starts_empty(ada: Person, owner: OwnerConnection) -> None:
     ada.adds_task()
     owner.run("delete from users where id = :id", id=ada.id)

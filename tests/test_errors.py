@@ -138,9 +138,14 @@ def test_a_500_carries_the_cors_headers_so_that_a_browser_can_read_it(ada: Perso
 
 @pytest.mark.spec("US3-9", "SC-010")
 def test_the_request_after_a_500_works(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    task = ada.adds_task()
+    task, edit = ada.adds_task(), service.edit
+
+    def edit_and_fail(*args: Any, **options: Any) -> None:
+        edit(*args, **options)
+        raise RuntimeError
+
     with monkeypatch.context() as breaking:
-        breaking.setattr(service, "_update", lambda *_, **__: 1 / 0)
+        breaking.setattr(service, "edit", edit_and_fail)
         assert ada.put(f"/api/tasks/{task['id']}", json={"title": "Buy bread"}).status_code == 500
 
     assert ada.tasks() == [task]

@@ -5,6 +5,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
+from backend.app import GZIP_MINIMUM_BYTES
 from tests.people import Person
 
 ALWAYS = {
@@ -58,3 +59,29 @@ def test_no_answer_names_the_software_or_sets_a_cookie(ada: Person) -> None:
     response = ada.get("/api/tasks")
 
     assert not {"Server", "X-Powered-By", "Set-Cookie"} & {name.title() for name in response.headers}
+
+
+@pytest.mark.spec("SC-007")
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("gzip", "gzip"),
+        ("gzip, deflate, br", "gzip"),
+        ("gzip;q=0.5", "gzip"),
+        ("gzip;q=1.0, *;q=0", "gzip"),
+        ("", None),
+        ("identity", None),
+        ("gzip;q=0", None),
+        ("br, gzip ; q=0.000, identity", None),
+        ("GZIP;Q=0", None),
+    ],
+)
+def test_a_long_list_is_compressed_for_who_accepts_that(ada: Person, accepted: str, encoding: str | None) -> None:
+    for _ in range(GZIP_MINIMUM_BYTES // 2000 // 4 + 1):  # four bytes each
+        ada.adds_task(description="😀" * 2000)
+
+    response = ada.get("/api/tasks", headers={"Accept-Encoding": accepted})
+
+    assert response.headers.get("Content-Encoding") == encoding
+    assert "Accept-Encoding" in response.headers["Vary"]
+    assert response.json() == ada.tasks()

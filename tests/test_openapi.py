@@ -130,6 +130,28 @@ def test_errors_have_the_model_that_they_really_have(method: str, path: str, ope
     assert all(response["description"].endswith(".") for response in errors.values())
 
 
+@pytest.mark.spec("SC-009", "NFR-019")
+@each_operation
+def test_an_answer_tells_its_headers(method: str, path: str, operation: dict[str, Any]) -> None:
+    is_one_task = "/tasks" in path and method != "DELETE" and (method, path) != ("GET", "/api/tasks")
+    special = {"401": {"WWW-Authenticate"}, "429": {"Retry-After"}, "503": {"Retry-After"}}
+    special |= {"200": {"ETag"}, "201": {"ETag"}} if is_one_task else {}
+
+    assert {status: set(response["headers"]) for status, response in operation["responses"].items()} == {
+        status: {"X-Request-ID"} | special.get(status, set()) for status in operation["responses"]
+    }
+    assert set(DOCUMENT["components"]["headers"]) == {"ETag", "Retry-After", "WWW-Authenticate", "X-Request-ID"}
+
+
+@pytest.mark.spec("SC-009", "NFR-019")
+def test_a_new_task_leads_to_what_can_be_done_with_it() -> None:
+    links = DOCUMENT["paths"]["/api/tasks"]["post"]["responses"]["201"]["links"]
+    with_task_id = {operation["operationId"] for _, path, operation in OPERATIONS if "{task_id}" in path}
+
+    assert {link["operationId"] for link in links.values()} == with_task_id
+    assert {link["parameters"]["task_id"] for link in links.values()} == {"$response.body#/id"}
+
+
 @pytest.mark.spec("SC-009", "SC-019")
 @pytest.mark.parametrize(
     ("method", "path", "request_model", "status", "response_model"),
@@ -191,7 +213,8 @@ def test_the_limits_of_requests_are_in_their_schemas() -> None:
 def test_an_update_needs_one_member_and_null_clears_the_description_only() -> None:
     update = SCHEMAS["TaskUpdate"]
 
-    assert update["anyOf"] == [{"required": ["title"]}, {"required": ["description"]}, {"required": ["completed"]}]
+    members = [{"required": ["title"]}, {"required": ["description"]}, {"required": ["completed"]}]
+    assert update["allOf"] == [{"anyOf": members}]
     assert "required" not in update
     assert update["properties"]["title"]["type"] == "string"
     assert update["properties"]["completed"]["type"] == "boolean"

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from backend.auth.current_user import AuthenticatedUser
 from backend.auth.schemas import AuthResponse, Refresh, SignedOut, SignIn, SignUp
 from backend.auth.service import AuthService, EmailTaken, WrongCredentials
-from backend.database.retry import RetryingRoute
+from backend.documentation import documented
 from backend.errors import (
     MalformedRequest,
     NotAuthenticated,
@@ -15,12 +15,12 @@ from backend.errors import (
     RateLimited,
     Unavailable,
     Unprocessable,
-    documented,
 )
+from backend.json_body import JsonRoute
 
 BODY_ERRORS = (MalformedRequest, PayloadTooLarge, Unprocessable)
 
-router = APIRouter(prefix="/api/auth", tags=["auth"], route_class=RetryingRoute)
+router = APIRouter(prefix="/api/auth", tags=["auth"], route_class=JsonRoute)
 
 
 async def auth_service(request: Request) -> AuthService:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from backend.auth.models import NAME_MAX_LENGTH
 from backend.database.model import Timestamp
@@ -12,6 +13,7 @@ from backend.text import Email, Line, Prose, may_be_left_out
 
 PASSWORD_MIN_LENGTH = 8
 PASSWORD_MAX_LENGTH = 1024
+CREDENTIALS: JsonDict = {"email": "ada@example.com", "password": "correct horse"}  # for the document
 
 Name = Annotated[str, Line(NAME_MAX_LENGTH)]
 NewPassword = Annotated[
@@ -23,7 +25,10 @@ NewPassword = Annotated[
 class SignUp(BaseModel):
     """A new account."""
 
-    model_config = ConfigDict(hide_input_in_errors=True)
+    model_config = ConfigDict(
+        hide_input_in_errors=True,
+        json_schema_extra={"examples": [{**CREDENTIALS, "name": "Ada"}, CREDENTIALS]},
+    )
 
     email: Email
     password: NewPassword
@@ -38,7 +43,7 @@ class SignUp(BaseModel):
 class SignIn(BaseModel):
     """Credentials. A password too short to be anybody's is wrong, not invalid."""
 
-    model_config = ConfigDict(hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True, json_schema_extra={"examples": [CREDENTIALS]})
 
     email: Email
     password: str = Field(min_length=1, max_length=PASSWORD_MAX_LENGTH)

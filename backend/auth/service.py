@@ -80,7 +80,7 @@ ROTATE = text("""
     where r.id = :sign_in_id and r.user_id = :user_id and u.id = r.user_id
         and r.revoked_at is null and r.expires_at > clock_timestamp()
     returning r.id as sign_in_id, r.user_id, current_jti, rotated_at, r.expires_at, revoked_at is not null as is_reuse,
-        u.email, u.name, u.created_at
+        current_jti = :successor as is_rotation, u.email, u.name, u.created_at
 """)
 """Rotate the current token, repeat the successor of the one just before it, revoke the sign-in for any other.
 
@@ -191,8 +191,9 @@ class AuthService:
         wait = None
         with self.database.transaction() as session:
             rotated = session.connection().execute(ROTATE, presented).one_or_none()
-            # Only a successor is charged: a thief who keeps the limit full must not hide the owner's reuse by it.
-            if rotated and not rotated.is_reuse and not window.charge(session):
+            # Only a rotation is charged: a thief who keeps the limit full must not hide the owner's reuse by it, and
+            # a page whose many calls all refresh at once must not sign anybody out.
+            if rotated and rotated.is_rotation and not window.charge(session):
                 session.rollback()
                 wait = self._wait(session, window)
         self._refuse_if(wait)

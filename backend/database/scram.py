@@ -30,7 +30,6 @@ def _hi(hash_function: Any, password: bytes, salt: bytes, iterations: SupportsIn
     return salted_password(hash_function, password, salt, int(iterations))
 
 
-
 def install() -> None:
     """Have scramp remember, from here on."""
     core.hi = _hi

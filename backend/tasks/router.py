@@ -1,13 +1,14 @@
 """The task endpoints: HTTP in, service, HTTP out. All of them are the signed-in user's own."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Request, Response
+from pydantic import BeforeValidator
 
 from backend.auth.current_user import AuthenticatedUser
-from backend.database.retry import RetryingRoute
+from backend.documentation import documented
 from backend.errors import (
     MalformedRequest,
     NotAuthenticated,
@@ -15,8 +16,8 @@ from backend.errors import (
     PreconditionFailed,
     Unavailable,
     Unprocessable,
-    documented,
 )
+from backend.json_body import JsonRoute
 from backend.tasks import service
 from backend.tasks.models import Task
 from backend.tasks.schemas import TaskCreate, TaskPublic, TaskUpdate
@@ -28,7 +29,27 @@ WITH_BODY = (*ALWAYS, MalformedRequest, Unprocessable)
 ETAG = re.compile(r'"([1-9]\d{0,8})"')
 """An entity tag that this API gave out. A weak one never matches (RFC 9110, 13.1.1)."""
 
-router = APIRouter(prefix="/api/tasks", tags=["tasks"], route_class=RetryingRoute)
+UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""The one spelling of RFC 9562, 4. Pydantic knows three more, and one task is to have one address."""
+
+WITH_ONE_TASK: dict[str, Any] = {"headers": {"ETag": {}}}
+LEADS_TO = {
+    name: {"operationId": name, "parameters": {"task_id": "$response.body#/id"}}
+    for name in ("get_task", "edit_task", "toggle_task", "delete_task")
+}
+"""What can be done with a task that was just created, for clients that follow the document's links."""
+
+router = APIRouter(prefix="/api/tasks", tags=["tasks"], route_class=JsonRoute)
+
+
+def task_id_of(text: str) -> UUID:
+    """The id that a path names.
+
+    :raises TaskNotFound: it is none; what is no id is nobody's, and nothing tells the two apart (FR-019)
+    """
+    if not UUID_TEXT.fullmatch(text):
+        raise TaskNotFound
+    return UUID(text)
 
 
 async def allowed_versions(
@@ -47,6 +68,7 @@ async def tasks_per_user(request: Request) -> int:
     return limit
 
 
+TaskId = Annotated[UUID, BeforeValidator(task_id_of)]
 Allowed = Annotated[Versions, Depends(allowed_versions)]
 
 
@@ -63,49 +85,52 @@ def list_tasks(user: AuthenticatedUser) -> Response:
     status_code=201,
     summary="Create a task",
     response_model=TaskPublic,
-    responses=documented(*WITH_BODY, TooManyTasks),
+    responses={**documented(*WITH_BODY, TooManyTasks), 201: {**WITH_ONE_TASK, "links": LEADS_TO}},
 )
-def create_task(
-    body: TaskCreate, user: AuthenticatedUser, limit: Annotated[int, Depends(tasks_per_user)], response: Response
-) -> Task:
+def create_task(body: TaskCreate, user: AuthenticatedUser, limit: Annotated[int, Depends(tasks_per_user)]) -> Response:
     """Create a task of yours, not completed yet."""
     with user.transaction() as own:
         task = service.create(own, title=body.title, description=body.description, tasks_per_user=limit)
-    return _tagged(response, task)
+    return _answer(task, 201)
 
 
-@router.get("/{task_id}", summary="Get a task", response_model=TaskPublic, responses=documented(*ALWAYS, TaskNotFound))
-def get_task(task_id: UUID, user: AuthenticatedUser, response: Response) -> Task:
+@router.get(
+    "/{task_id}",
+    summary="Get a task",
+    response_model=TaskPublic,
+    responses={**documented(*ALWAYS, TaskNotFound), 200: WITH_ONE_TASK},
+)
+def get_task(task_id: TaskId, user: AuthenticatedUser) -> Response:
     """One of your tasks."""
     with user.transaction() as own:
         task = service.get(own, task_id)
-    return _tagged(response, task)
+    return _answer(task)
 
 
 @router.put(
     "/{task_id}",
     summary="Change a task",
     response_model=TaskPublic,
-    responses=documented(*WITH_BODY, TaskNotFound, OverlappingUpdate, PreconditionFailed),
+    responses={**documented(*WITH_BODY, TaskNotFound, OverlappingUpdate, PreconditionFailed), 200: WITH_ONE_TASK},
 )
-def edit_task(task_id: UUID, body: TaskUpdate, user: AuthenticatedUser, allowed: Allowed, response: Response) -> Task:
+def edit_task(task_id: TaskId, body: TaskUpdate, user: AuthenticatedUser, allowed: Allowed) -> Response:
     """Change some members of a task. What is left out is kept; `description: null` clears it."""
     with user.transaction() as own:
         task = service.edit(own, task_id, body.changes(), allowed=allowed)
-    return _tagged(response, task)
+    return _answer(task)
 
 
 @router.patch(
     "/{task_id}/toggle",
     summary="Complete a task, or take that back",
     response_model=TaskPublic,
-    responses=documented(*ALWAYS, TaskNotFound, PreconditionFailed),
+    responses={**documented(*ALWAYS, TaskNotFound, PreconditionFailed), 200: WITH_ONE_TASK},
 )
-def toggle_task(task_id: UUID, user: AuthenticatedUser, allowed: Allowed, response: Response) -> Task:
+def toggle_task(task_id: TaskId, user: AuthenticatedUser, allowed: Allowed) -> Response:
     """Turn `completed` over. Toggles at the same moment all count."""
     with user.transaction() as own:
         task = service.toggle(own, task_id, allowed=allowed)
-    return _tagged(response, task)
+    return _answer(task)
 
 
 @router.delete(
@@ -115,12 +140,17 @@ def toggle_task(task_id: UUID, user: AuthenticatedUser, allowed: Allowed, respon
     response_class=Response,
     responses=documented(*ALWAYS, TaskNotFound, PreconditionFailed),
 )
-def delete_task(task_id: UUID, user: AuthenticatedUser, allowed: Allowed) -> None:
+def delete_task(task_id: TaskId, user: AuthenticatedUser, allowed: Allowed) -> None:
     """Delete a task for good."""
     with user.transaction() as own:
         service.remove(own, task_id, allowed=allowed)
 
 
-def _tagged(response: Response, task: Task) -> Task:
-    response.headers["ETag"] = f'"{task.version}"'
-    return task
+def _answer(task: Task, status_code: int = 200) -> Response:
+    """A task, with its `ETag`. Written here because FastAPI would take another trip to a thread for it."""
+    return Response(
+        TaskPublic.model_validate(task).model_dump_json(),
+        status_code,
+        {"ETag": f'"{task.version}"'},
+        "application/json",
+    )

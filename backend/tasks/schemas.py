@@ -16,6 +16,10 @@ Description = Annotated[str, Prose(DESCRIPTION_MAX_LENGTH)]
 class TaskCreate(BaseModel):
     """A new task. Whose it is comes from the token, never from here (FR-016)."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"title": "Water the plants", "description": "the tall one too"}]}
+    )
+
     title: Title
     description: Description | None = None
 
@@ -24,7 +28,11 @@ class TaskUpdate(BaseModel):
     """Changes to a task: at least one member; what is left out is kept."""
 
     model_config = ConfigDict(
-        json_schema_extra={"anyOf": [{"required": [name]} for name in ("title", "description", "completed")]}
+        # within `allOf`: beside `properties`, generators of TypeScript take `anyOf` for "or anything at all"
+        json_schema_extra={
+            "allOf": [{"anyOf": [{"required": [name]} for name in ("title", "description", "completed")]}],
+            "examples": [{"completed": True}, {"title": "Water the flowers", "description": None}],
+        }
     )
 
     title: Title = may_be_left_out()

@@ -144,7 +144,7 @@ def token_that_expires(client: TestClient, ada: Person) -> Callable[[int], str]:
     return sign
 
 
-@pytest.mark.spec("FR-009", "FR-013", "FR-030", "SC-002", "EDGE-token-expiry")
+@pytest.mark.spec("FR-009", "FR-013", "FR-030", "SC-002", "EDGE-token-expiration-during-request")
 def test_an_expired_token_is_401(client: TestClient, token_that_expires: Callable[[int], str]) -> None:
     valid = ask(client, f"Bearer {token_that_expires(60)}")
     expired = ask(client, f"Bearer {token_that_expires(-1)}")
@@ -155,7 +155,7 @@ def test_an_expired_token_is_401(client: TestClient, token_that_expires: Callabl
     assert expired.json() == NOT_SIGNED_IN
 
 
-@pytest.mark.spec("EDGE-token-expiry")
+@pytest.mark.spec("EDGE-token-expiration-during-request")
 def test_a_token_that_expires_while_its_request_runs_was_valid_when_it_began(
     client: TestClient, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,7 @@ def timed_ada(timed_client: Callable[..., TestClient]) -> Person:
     return Person.sign_up(timed_client(), name="Ada")
 
 
-@pytest.mark.spec("FR-011", "FR-041", "US1-5", "EDGE-refresh-reuse")
+@pytest.mark.spec("FR-011", "FR-041", "US1-5", "EDGE-refresh-token-reuse")
 def test_a_refresh_gives_the_whole_answer_of_a_sign_in_with_a_new_pair(ada: Person) -> None:
     before = ada.auth
 
@@ -77,7 +77,7 @@ def test_the_seven_days_begin_anew_with_each_rotation(clock: Clock, timed_ada: P
     assert timed_ada.refreshes().status_code == 401
 
 
-@pytest.mark.spec("FR-009", "FR-013", "EDGE-token-expiry")
+@pytest.mark.spec("FR-009", "FR-013", "EDGE-token-expiration-during-request")
 def test_an_access_token_works_for_fifteen_minutes_and_not_a_second_longer(clock: Clock, timed_ada: Person) -> None:
     clock.advance(minutes=14, seconds=59)
     assert is_signed_in(timed_ada)
@@ -89,7 +89,7 @@ def test_an_access_token_works_for_fifteen_minutes_and_not_a_second_longer(clock
     assert is_signed_in(timed_ada)
 
 
-@pytest.mark.spec("EDGE-refresh-reuse")
+@pytest.mark.spec("EDGE-refresh-token-reuse")
 @pytest.mark.parametrize("seconds", [0, 1, LEEWAY_SECONDS - 1])
 def test_within_the_leeway_the_old_token_gives_the_same_successor_byte_for_byte(
     clock: Clock, timed_ada: Person, seconds: int
@@ -105,7 +105,7 @@ def test_within_the_leeway_the_old_token_gives_the_same_successor_byte_for_byte(
     assert timed_ada.refreshes().status_code == 200  # and the successor is not spent by having been given twice
 
 
-@pytest.mark.spec("EDGE-refresh-reuse", "FR-011")
+@pytest.mark.spec("EDGE-refresh-token-reuse", "FR-011")
 def test_late_reuse_ends_the_sign_in_and_no_other(clock: Clock, timed_ada: Person) -> None:
     elsewhere = timed_ada.signs_in()
     old = timed_ada.auth["refresh_token"]
@@ -123,7 +123,7 @@ def test_late_reuse_ends_the_sign_in_and_no_other(clock: Clock, timed_ada: Perso
     assert elsewhere.refreshes().status_code == 200
 
 
-@pytest.mark.spec("EDGE-refresh-reuse")
+@pytest.mark.spec("EDGE-refresh-token-reuse")
 def test_a_token_older_than_the_previous_one_is_reuse_even_within_the_leeway(ada: Person) -> None:
     oldest = ada.auth["refresh_token"]
     ada.refreshes()
@@ -133,7 +133,7 @@ def test_a_token_older_than_the_previous_one_is_reuse_even_within_the_leeway(ada
     assert not is_signed_in(ada)
 
 
-@pytest.mark.spec("EDGE-refresh-reuse")
+@pytest.mark.spec("EDGE-refresh-token-reuse")
 def test_a_reuse_is_committed_although_it_is_answered_with_an_error(ada: Person, owner: OwnerConnection) -> None:
     oldest = ada.auth["refresh_token"]
     ada.refreshes()
@@ -147,7 +147,7 @@ def test_a_reuse_is_committed_although_it_is_answered_with_an_error(ada: Person,
     assert is_revoked
 
 
-@pytest.mark.spec("EDGE-refresh-reuse", "NFR-015")
+@pytest.mark.spec("EDGE-refresh-token-reuse", "NFR-015")
 def test_a_reuse_is_a_warning_with_user_and_sign_in_and_without_any_token(
     ada: Person, logged: Callable[[], list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -166,7 +166,7 @@ def test_a_reuse_is_a_warning_with_user_and_sign_in_and_without_any_token(
     assert not any(part in f"{logged()}{metrics}" for token in tokens for part in token.split("."))
 
 
-@pytest.mark.spec("EDGE-refresh-reuse")
+@pytest.mark.spec("EDGE-refresh-token-reuse")
 def test_without_leeway_the_second_use_is_reuse(make_client: MakeClient) -> None:
     person = Person.sign_up(make_client(refresh_reuse_leeway_seconds=0))
     old = person.auth["refresh_token"]
@@ -176,7 +176,7 @@ def test_without_leeway_the_second_use_is_reuse(make_client: MakeClient) -> None
     assert not is_signed_in(person)
 
 
-@pytest.mark.spec("EDGE-refresh-reuse", "SC-006")
+@pytest.mark.spec("EDGE-refresh-token-reuse", "SC-006")
 def test_simultaneous_refreshes_with_one_token_all_get_one_and_the_same_successor(make_client: MakeClient) -> None:
     person = Person.sign_up(make_client(database_pool_size=20))
     old = person.auth["refresh_token"]
@@ -190,7 +190,7 @@ def test_simultaneous_refreshes_with_one_token_all_get_one_and_the_same_successo
     assert person.refreshes().status_code == 200
 
 
-@pytest.mark.spec("EDGE-refresh-reuse")
+@pytest.mark.spec("EDGE-refresh-token-reuse")
 def test_of_simultaneous_refreshes_without_leeway_exactly_one_succeeds(make_client: MakeClient) -> None:
     person = Person.sign_up(make_client(database_pool_size=20, refresh_reuse_leeway_seconds=0))
     old = person.auth["refresh_token"]
@@ -203,7 +203,7 @@ def test_of_simultaneous_refreshes_without_leeway_exactly_one_succeeds(make_clie
     assert person.refreshes().status_code == 401
 
 
-@pytest.mark.spec("EDGE-refresh-reuse", "NFR-005")
+@pytest.mark.spec("EDGE-refresh-token-reuse", "NFR-005")
 def test_a_reuse_is_found_out_although_the_thief_has_used_up_the_limit_of_refreshes(make_client: MakeClient) -> None:
     owner_of_token = Person.sign_up(make_client(refreshes_per_sign_in=3))
     thief = Person(owner_of_token.http, "", dict(owner_of_token.auth))
@@ -217,7 +217,7 @@ def test_a_reuse_is_found_out_although_the_thief_has_used_up_the_limit_of_refres
     assert not is_signed_in(thief)
 
 
-@pytest.mark.spec("EDGE-refresh-reuse", "NFR-005")
+@pytest.mark.spec("EDGE-refresh-token-reuse", "NFR-005")
 def test_a_refresh_refused_by_the_limit_does_not_spend_the_token(
     make_client: MakeClient, owner: OwnerConnection
 ) -> None:
@@ -230,7 +230,7 @@ def test_a_refresh_refused_by_the_limit_does_not_spend_the_token(
     assert person.refreshes().status_code == 200
 
 
-@pytest.mark.spec("FR-012", "EDGE-refresh-reuse")
+@pytest.mark.spec("FR-012", "EDGE-refresh-token-reuse")
 def test_a_sign_out_in_the_midst_of_refreshes_wins(make_client: MakeClient) -> None:
     person = Person.sign_up(make_client(database_pool_size=20))
 
@@ -260,7 +260,7 @@ def test_a_sign_in_whose_row_has_expired_is_over_whatever_its_tokens_say(ada: Pe
     assert ada.post("/api/auth/signout").status_code == 401
 
 
-@pytest.mark.spec("FR-010", "EDGE-refresh-reuse")
+@pytest.mark.spec("FR-010", "EDGE-refresh-token-reuse")
 def test_ended_sign_ins_are_removed_a_few_at_a_time_as_people_sign_in(
     clock: Clock, timed_ada: Person, fresh_database: DatabaseCopy
 ) -> None:
@@ -308,7 +308,7 @@ def test_changing_the_secret_signs_nobody_out_while_the_previous_one_is_known(
     assert person.refreshes().status_code == 200
 
 
-@pytest.mark.spec("FR-008", "SC-015", "EDGE-tampered-token")
+@pytest.mark.spec("FR-008", "SC-015", "EDGE-invalid-jwt-signature")
 def test_a_secret_that_is_no_longer_known_verifies_nothing(ada: Person, make_client: MakeClient) -> None:
     person = Person(make_client(better_auth_secret=OTHER_SECRET), ada.password, ada.auth)
 
@@ -316,7 +316,7 @@ def test_a_secret_that_is_no_longer_known_verifies_nothing(ada: Person, make_cli
     assert person.refreshes().status_code == 401
 
 
-@pytest.mark.spec("EDGE-refresh-reuse")
+@pytest.mark.spec("EDGE-refresh-token-reuse")
 def test_one_sign_ins_refresh_token_does_nothing_to_another_sign_in(sign_up: Callable[..., Person]) -> None:
     laptop = sign_up()
     phone = laptop.signs_in()

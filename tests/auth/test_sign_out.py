@@ -107,7 +107,7 @@ def test_signing_out_needs_no_body_and_takes_any(ada: Person) -> None:
     assert phone.post("/api/auth/signout", content=b"not JSON").status_code == 200
 
 
-@pytest.mark.spec("FR-012", "EDGE-token-expiry")
+@pytest.mark.spec("FR-012", "EDGE-token-expiration-during-request")
 def test_an_expired_access_token_cannot_sign_out(
     clock: Clock, fresh_database: DatabaseCopy, make_client: MakeClient
 ) -> None:

@@ -216,7 +216,7 @@ def test_refuses_other_passwords(client: TestClient, password: object, message: 
     assert refusal_of(client, password=password)["detail"] == f"password: {message}"
 
 
-@pytest.mark.spec("FR-003", "EDGE-unicode")
+@pytest.mark.spec("FR-003", "EDGE-special-characters-in-task-data")
 @pytest.mark.parametrize("password", ["12345678", "        ", "🔑" * 8, "p" * 1024, " pass\0word "])
 def test_takes_a_password_exactly_as_it_is(sign_up: Callable[..., Person], password: str) -> None:
     person = sign_up(password=password)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from backend import docs_pages
 from dev.bundle.assemble import assemble
 from dev.bundle.target import Architecture
 from dev.bundle.verify import size_bytes, verify
@@ -56,6 +57,16 @@ def test_nothing_in_it_is_for_development(bundle: Path, pattern: str) -> None:
     found = [path.relative_to(bundle) for path in bundle.rglob(pattern)]
 
     assert found == []
+
+
+def test_whatever_the_documentation_s_pages_are_made_of_is_in_it(bundle: Path) -> None:
+    pages = {*docs_pages.PAGES.values(), *docs_pages.OUR_ASSETS.values()}
+
+    assert not [name for name in pages if not (bundle / "backend/docs_pages" / name).exists()]
+    package = bundle / docs_pages.PACKAGE / "static"
+    assert not [name for name in docs_pages.PACKAGE_ASSETS.values() if not (package / name).exists()]
+    for licence in ("swagger/LICENSE", "redoc/redoc.standalone.js.LICENSE.txt"):
+        assert (package / licence).exists()
 
 
 def test_what_importlib_metadata_asks_for_is_kept(bundle: Path) -> None:

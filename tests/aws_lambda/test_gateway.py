@@ -173,6 +173,8 @@ def without(event: dict[str, Any], *path: str) -> dict[str, Any]:
         without(http_event("GET", "/"), "requestContext", "http", "sourceIp"),
         without(http_event("GET", "/"), "version"),
         without(version_1("GET", "/"), "path"),
+        version_1("GET", "/", httpMethod=["GET"]),
+        http_event("GET", "/") | {"requestContext": {"http": {"method": {}, "path": "/", "sourceIp": "::1"}}},
         http_event("GET", "/") | {"headers": None},
         http_event("GET", "/") | {"headers": {"host": "[::1]:8000"}},
         http_event("GET", "/") | {"requestContext": {"http": None}},
@@ -204,6 +206,21 @@ def test_every_line_says_which_invocation_it_is_of(handle: Handle, logged: Logge
     assert line["function_request_id"] == Context().aws_request_id
     assert (line["method"], line["route"], line["status"]) == ("GET", "/api/tasks", 401)
     assert line["duration_ms"] >= 0
+
+
+@pytest.mark.spec("NFR-007", "NFR-015")
+@pytest.mark.parametrize(
+    "request_id", [{"password": "hunter2"}, ["hunter2"], "hunter2\r\nX: y", "hunter2é", "x" * 200, 1, ""]
+)
+def test_what_is_no_request_id_is_neither_logged_nor_answered(handle: Handle, logged: Logged, request_id: Any) -> None:
+    event = http_event("GET", "/")
+    event["requestContext"]["requestId"] = request_id
+
+    answer = handle(event)
+
+    assert answer["statusCode"] == 200
+    assert len(answer["headers"]["x-request-id"]) == 32
+    assert "hunter2" not in json.dumps(logged())
 
 
 def test_nothing_of_one_invocation_is_said_of_the_next(handle: Handle, logged: Logged) -> None:

@@ -320,7 +320,7 @@ class TestRefused:
             connected.cursor().execute("select 1")
 
 
-@pytest.mark.spec("EDGE-unicode")
+@pytest.mark.spec("EDGE-special-characters-in-task-data")
 def test_text_is_utf_8_whatever_the_server_prefers(fresh_database: DatabaseCopy) -> None:
     with fresh_database.connect_as_owner() as owner:
         owner.run(f"alter database {fresh_database.name} set client_encoding = 'LATIN1'")
@@ -330,7 +330,7 @@ def test_text_is_utf_8_whatever_the_server_prefers(fresh_database: DatabaseCopy)
     connected.close()
 
 
-@pytest.mark.spec("EDGE-unicode")
+@pytest.mark.spec("EDGE-special-characters-in-task-data")
 class TestValues:
     """What goes in comes out."""
 
@@ -473,7 +473,7 @@ class TestErrors:
         assert value(connected, "select 7") == 7
 
 
-@pytest.mark.spec("NFR-014", "EDGE-database-failure")
+@pytest.mark.spec("NFR-014", "EDGE-database-connection-failure")
 class TestNetwork:
     """Sockets, time limits and last words."""
 

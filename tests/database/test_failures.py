@@ -27,7 +27,7 @@ def answer(error: ApiError) -> tuple[int, bool]:
     return error.status_code, "Retry-After" in (error.headers or {})
 
 
-@pytest.mark.spec("NFR-014", "NFR-016", "EDGE-database-failure")
+@pytest.mark.spec("NFR-014", "NFR-016", "EDGE-database-connection-failure")
 @pytest.mark.parametrize(
     ("state", "status", "level"),
     [
@@ -88,7 +88,7 @@ def test_nothing_else_is_tried_again(state: str) -> None:
     assert not isinstance(failure, TransactionConflict)
 
 
-@pytest.mark.spec("SC-010", "EDGE-database-failure")
+@pytest.mark.spec("SC-010", "EDGE-database-connection-failure")
 @pytest.mark.parametrize(
     ("state", "status", "invites"),
     [
@@ -108,7 +108,7 @@ def test_a_commit_that_fails_invites_a_repetition_only_when_it_surely_did_nothin
     assert answer(translate(said(state), committing=True)) == (status, invites)
 
 
-@pytest.mark.spec("NFR-014", "EDGE-database-failure")
+@pytest.mark.spec("NFR-014", "EDGE-database-connection-failure")
 @pytest.mark.parametrize(
     ("error", "committing", "invites", "level"),
     [

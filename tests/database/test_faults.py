@@ -21,7 +21,7 @@ from tests.database.conftest import Elsewhere, Logged, StartPooler, through, una
 from tests.database_copy import DatabaseCopy
 from tests.people import Person
 
-pytestmark = pytest.mark.spec("NFR-014", "NFR-016", "SC-018", "EDGE-database-failure")
+pytestmark = pytest.mark.spec("NFR-014", "NFR-016", "SC-018", "EDGE-database-connection-failure")
 
 LIMIT_SECONDS = 25
 """More than ten times what an impatient application waits for, and less than what a patient one would."""
@@ -507,7 +507,7 @@ class TestRefusedByTheServer:
         check_healed(cleo)
         check_nobody_is_connected(superuser)
 
-    @pytest.mark.spec("EDGE-concurrent-updates")
+    @pytest.mark.spec("EDGE-concurrent-task-updates")
     @at_either
     @pytest.mark.parametrize("state", ["40001", "40P01"])
     def test_who_has_to_give_way_is_run_again(

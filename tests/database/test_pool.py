@@ -102,7 +102,7 @@ class TestPool:
             assert proxy.round_trips - before == A_LIST_ON_AN_OPEN_CONNECTION
         assert proxy.connections == 1
 
-    @pytest.mark.spec("NFR-014", "EDGE-database-failure")
+    @pytest.mark.spec("NFR-014", "EDGE-database-connection-failure")
     def test_replaces_connections_that_the_server_has_ended(
         self, dora: Person, elsewhere: Elsewhere, fresh_database: DatabaseCopy, superuser: OwnerConnection
     ) -> None:

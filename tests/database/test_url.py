@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from scramp import ScramMechanism  # type: ignore[import-untyped]
+from scramp import ScramMechanism
 
 from backend.database.connection import Connection
 from backend.database.network import ConnectFailed
@@ -225,7 +225,7 @@ def test_an_unusable_ca_file_stops_the_start(make_settings: MakeSettings, tmp_pa
         make_settings(database_url=AS_PRINTED, database_ca_file=str(ca_file))
 
 
-@pytest.mark.spec("NFR-006", "NFR-014", "EDGE-database-failure")
+@pytest.mark.spec("NFR-006", "NFR-014", "EDGE-database-connection-failure")
 class TestVerification:
     """Who is not verified gets no password."""
 

@@ -81,7 +81,7 @@ def test_white_space_around_the_title_does_not_count(ada: Person, space: str) ->
     assert ada.adds_task(f"{space * 50}{title}{space}")["title"] == title
 
 
-@pytest.mark.spec("FR-024", "EDGE-unicode")
+@pytest.mark.spec("FR-024", "EDGE-special-characters-in-task-data")
 @pytest.mark.parametrize("title", ["x", "t" * 200, "👩" * 200, "Buy  milk"])
 def test_a_title_has_1_to_200_characters(ada: Person, title: str) -> None:
     assert ada.adds_task(title)["title"] == title
@@ -119,13 +119,13 @@ def test_a_title_is_required(ada: Person) -> None:
     assert refusal == {"detail": "title: is required", "errors": [{"field": "title", "message": "is required"}]}
 
 
-@pytest.mark.spec("FR-025", "EDGE-long-description", "EDGE-unicode")
+@pytest.mark.spec("FR-025", "EDGE-very-long-task-descriptions", "EDGE-special-characters-in-task-data")
 @pytest.mark.parametrize("description", ["d" * 2000, "👩" * 2000, "  kept as it is \n\n", " "])
 def test_a_description_has_up_to_2000_characters_and_is_kept_as_it_is(ada: Person, description: str) -> None:
     assert ada.adds_task(description=description)["description"] == description
 
 
-@pytest.mark.spec("FR-025", "FR-029", "SC-005", "EDGE-long-description")
+@pytest.mark.spec("FR-025", "FR-029", "SC-005", "EDGE-very-long-task-descriptions")
 @pytest.mark.parametrize(
     ("description", "message"),
     [
@@ -143,7 +143,7 @@ def test_refuses_other_descriptions(ada: Person, description: object, message: s
     assert refusal == {"detail": f"description: {message}", "errors": [{"field": "description", "message": message}]}
 
 
-@pytest.mark.spec("EDGE-unicode", "NFR-004", "FR-038")
+@pytest.mark.spec("EDGE-special-characters-in-task-data", "NFR-004", "FR-038")
 @pytest.mark.parametrize("text", UNUSUAL_TEXTS)
 def test_text_comes_back_from_every_endpoint_just_as_it_was_given(ada: Person, text: str) -> None:
     task = ada.adds_task(text, description=text)
@@ -154,7 +154,7 @@ def test_text_comes_back_from_every_endpoint_just_as_it_was_given(ada: Person, t
     assert {(answer["title"], answer["description"]) for answer in answers} == {(text.strip(), text)}
 
 
-@pytest.mark.spec("EDGE-unicode")
+@pytest.mark.spec("EDGE-special-characters-in-task-data")
 def test_is_stored_as_the_text_itself(ada: Person, owner: OwnerConnection) -> None:
     task = ada.adds_task("👩‍👩‍👧‍👦 <b>", description="世界")
 

@@ -7,7 +7,7 @@ import pytest
 from tests.people import Person
 
 
-@pytest.mark.spec("FR-017", "EDGE-empty-list")
+@pytest.mark.spec("FR-017", "EDGE-empty-task-list")
 def test_is_an_empty_array_when_there_are_none(ada: Person) -> None:
     response = ada.get("/api/tasks")
 

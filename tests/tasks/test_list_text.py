@@ -38,7 +38,7 @@ INSERT = """
 """
 
 
-@pytest.mark.spec("FR-017", "FR-038", "FR-042", "NFR-026", "EDGE-unicode")
+@pytest.mark.spec("FR-017", "FR-038", "FR-042", "NFR-026", "EDGE-special-characters-in-task-data")
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 @given(
     title=texts.filter(str.strip),
@@ -108,7 +108,7 @@ def test_a_new_member_of_the_model_is_in_the_list_by_itself(ada: Person, monkeyp
     assert list(ada.tasks()[0]) == [*TaskPublic.model_fields, "version"]
 
 
-@pytest.mark.spec("EDGE-empty-list")
+@pytest.mark.spec("EDGE-empty-task-list")
 def test_an_empty_list_is_json_too(ada: Person) -> None:
     answer = ada.get("/api/tasks")
     assert (answer.content, answer.headers["Content-Type"]) == (b"[]", "application/json")

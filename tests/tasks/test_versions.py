@@ -31,7 +31,7 @@ def change(
     return person.request(method, f"/api/tasks/{task['id']}{suffix}", headers={"If-Match": if_match}, **options)
 
 
-@pytest.mark.spec("EDGE-concurrent-updates", "SC-017")
+@pytest.mark.spec("EDGE-concurrent-task-updates", "SC-017")
 def test_every_answer_with_one_task_carries_its_version(ada: Person) -> None:
     created = ada.post("/api/tasks", json={"title": "Buy milk"})
     path = f"/api/tasks/{created.json()['id']}"
@@ -45,7 +45,7 @@ def test_every_answer_with_one_task_carries_its_version(ada: Person) -> None:
     assert tags == ['"1"', '"1"', '"2"', '"3"', '"3"']
 
 
-@pytest.mark.spec("EDGE-concurrent-updates")
+@pytest.mark.spec("EDGE-concurrent-task-updates")
 @each_change
 @pytest.mark.parametrize("if_match", ['"2"', "*", ' "2" ', '"7", "2"', '"nonsense", W/"2", "2"'])
 def test_a_change_of_the_current_version_is_made(
@@ -57,7 +57,7 @@ def test_a_change_of_the_current_version_is_made(
     assert ada.tasks() != [task]
 
 
-@pytest.mark.spec("EDGE-concurrent-updates", "NFR-016")
+@pytest.mark.spec("EDGE-concurrent-task-updates", "NFR-016")
 @each_change
 @pytest.mark.parametrize(
     "if_match", ['"1"', '"3"', 'W/"2"', "2", '"02x"', '""', "", ",", '"1", "3"', '"-2"', '"9' + "9" * 400 + '"', "abc"]
@@ -72,7 +72,7 @@ def test_a_change_of_any_other_version_is_412_and_changes_nothing(
     assert ada.tasks() == [task]
 
 
-@pytest.mark.spec("EDGE-concurrent-updates")
+@pytest.mark.spec("EDGE-concurrent-task-updates")
 def test_of_two_people_who_read_the_same_version_the_second_is_told(ada: Person) -> None:
     path = f"/api/tasks/{ada.adds_task()['id']}"
     phone, laptop = ada, ada.signs_in()
@@ -86,7 +86,7 @@ def test_of_two_people_who_read_the_same_version_the_second_is_told(ada: Person)
     assert ada.get(path).json() == first.json()
 
 
-@pytest.mark.spec("EDGE-concurrent-updates")
+@pytest.mark.spec("EDGE-concurrent-task-updates")
 def test_an_edit_between_reading_and_writing_makes_the_later_one_409(
     ada: Person, task: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,7 +107,7 @@ def test_an_edit_between_reading_and_writing_makes_the_later_one_409(
     assert ada.get(path).json()["title"] == "the other's"
 
 
-@pytest.mark.spec("EDGE-concurrent-updates", "FR-021")
+@pytest.mark.spec("EDGE-concurrent-task-updates", "FR-021")
 def test_a_toggle_needs_no_version_to_count(ada: Person, task: dict[str, Any]) -> None:
     path = f"/api/tasks/{task['id']}"
 

@@ -1,0 +1,34 @@
+"""What hostile clients talk to: the application on a real server, without limits that a fuzzer would only run into."""
+
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from backend.app import create_app
+from tests.conftest import MakeSettings
+from tests.people import Person
+from tests.serving import serving
+
+UNLIMITED = 10_000  # the most that the settings take
+
+
+@pytest.fixture
+def server(make_settings: MakeSettings) -> Iterator[str]:
+    """The URL of a real server, where nobody is ever told to come back later."""
+    settings = make_settings(
+        signin_failures_per_account_and_address=UNLIMITED,
+        signin_failures_per_account=UNLIMITED,
+        signin_failures_per_address=UNLIMITED,
+        signups_per_address=UNLIMITED,
+        refreshes_per_sign_in=UNLIMITED,
+    )
+    with serving(create_app(settings)) as url:
+        yield url
+
+
+@pytest.fixture
+def somebody(server: str) -> Iterator[Person]:
+    """Somebody with an account on that server."""
+    with httpx2.Client(base_url=server) as http:
+        yield Person.sign_up(http)

@@ -1,0 +1,42 @@
+"""Requests generated from the OpenAPI document, right ones and wrong ones, and every answer held against it.
+
+Schemathesis makes them: each operation by itself, from examples, boundaries and chance; then operations in a row, by
+the document's links. All of its checks are on. The seed and the number of requests are fixed (schemathesis.toml), so
+a failure is found again by the next run.
+
+It runs in a process of its own: loaded into pytest's, it takes the values out of every report of Hypothesis.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dev.openapi import PATH
+from dev.postgres import CHECKOUT
+from tests.people import Person
+
+CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.spec("SC-009", "SC-003", "SC-005", "SC-019", "FR-019", "FR-022", "FR-036", "NFR-004", "NFR-016")
+def test_the_api_keeps_to_its_document_whatever_is_asked(server: str, somebody: Person, tmp_path: Path) -> None:
+    run = subprocess.run(
+        [
+            *(sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()"),
+            *("--config-file", CONFIGURATION, "--no-color", "run", PATH, "--url", server),
+        ],
+        cwd=tmp_path,
+        env=os.environ
+        | {"PYTHONPATH": str(CHECKOUT), "API": server, "EMAIL": somebody.email, "PASSWORD": somebody.password},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    if run.returncode != 0:
+        pytest.fail(run.stdout + run.stderr, pytrace=False)  # an `assert` would shorten it
