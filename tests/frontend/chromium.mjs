@@ -1,0 +1,35 @@
+// The system's Chromium, as quiet as it gets, with an empty profile.
+
+import { chromium } from "playwright-core";
+
+const QUIET = [
+  "--disable-gpu",
+  "--disable-quic",
+  "--disable-dev-shm-usage",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--no-first-run",
+];
+
+/** Gives what `use(page, noticed)` gives. `noticed` collects what the page asks for, and what it complains about. */
+export async function inPage(use) {
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM,
+    chromiumSandbox: process.getuid() !== 0, // it refuses to run as root with one
+    args: QUIET,
+  });
+  try {
+    const page = await browser.newPage();
+    const noticed = { requests: [], complaints: [] };
+    page.on("request", (request) => noticed.requests.push(request.url()));
+    page.on("requestfailed", (request) => noticed.complaints.push(`failed: ${request.url()}`));
+    page.on("pageerror", (error) => noticed.complaints.push(String(error)));
+    page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) noticed.complaints.push(message.text());
+    });
+    return await use(page, noticed);
+  } finally {
+    await browser.close();
+  }
+}

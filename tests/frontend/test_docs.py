@@ -1,0 +1,39 @@
+"""`/docs` and `/redoc` in a real browser, as somebody uses them who wants to try the API."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.contract import OPERATIONS
+from tests.frontend.conftest import Serve
+from tests.frontend.workshop import told
+from tests.people import Person
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+
+
+@pytest.mark.spec("SC-009", "NFR-019", "FR-037", "NFR-025", "NFR-004")
+def test_a_token_can_be_entered_and_a_request_be_made_and_nobody_else_is_asked_for_anything(
+    frontend: Path, serve: Serve, chromium: dict[str, str]
+) -> None:
+    api = serve()
+    with httpx2.Client(base_url=api) as http:
+        ada = Person.sign_up(http)
+        task = ada.adds_task("Water the plants")
+
+    seen: dict[str, Any] = told(frontend, "in_docs.mjs", api, ada.auth["access_token"], **chromium)
+
+    docs = seen["docs"]
+    assert docs["operations"] == len(OPERATIONS)
+    assert (docs["status"].split()[0], docs["address"].split()[-1]) == ("200", f"{api}/api/tasks")
+    assert json.loads(docs["body"]) == [task]
+    assert docs["isForgotten"]
+    assert ada.auth["access_token"] not in docs["stored"]
+    for page in seen.values():
+        assert page["complaints"] == []
+        assert {
+            address for address in page["requests"] if not address.startswith((f"{api}/", "data:", "blob:"))
+        } == set()

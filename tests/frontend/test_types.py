@@ -1,0 +1,42 @@
+"""openapi.json, as a frontend's compiler understands it."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.frontend import workshop
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+
+
+@pytest.mark.spec("NFR-026", "NFR-023", "SC-009")
+def test_a_client_of_the_generated_types_compiles_strictly_and_wrong_ones_do_not(frontend: Path) -> None:
+    """`frontend` is what compiled: client.ts, and wrong.ts, each line of which has to be an error."""
+    assert "export interface components" in (frontend / "openapi.d.ts").read_text()
+    assert (frontend / "client.js").exists()
+    assert (frontend / "wrong.ts").read_text().count("@ts-expect-error") > 10
+
+
+MISTAKES = {
+    "client.edit(task.id, { title: null });": "TS2322",
+    "task.owner;": "TS2339",
+    "// @ts-expect-error nothing is wrong here\ntask.title;": "TS2578",
+}
+
+
+@pytest.mark.spec("NFR-026")
+def test_the_compiler_does_refuse(frontend: Path, tmp_path: Path) -> None:
+    for name in ("client.ts", "openapi.d.ts", "tsconfig.json", "package.json"):
+        shutil.copy(frontend / name, tmp_path)
+    (tmp_path / "node_modules").symlink_to(workshop.MODULES)
+    (tmp_path / "mistakes.ts").write_text(
+        'import type { Task, TodoClient } from "./client.js";\n'
+        "export function mistakes(client: TodoClient, task: Task): void {\n" + "\n".join(MISTAKES) + "\n}\n"
+    )
+
+    with pytest.raises(AssertionError) as refused:
+        workshop.run(tmp_path, "node_modules/.bin/tsc", "--project", ".", "--noEmit")
+
+    assert re.findall(r"mistakes\.ts.* error (TS\d+)", str(refused.value)) == list(MISTAKES.values())
