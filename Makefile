@@ -28,7 +28,7 @@ openapi: .venv/installed ## write openapi.json, the contract that a test compare
 test-long: .venv/installed ## run the tests that take minutes
 	@.venv/bin/python -m pytest -m long $(ARGS)
 
-bench: .venv/installed ## measure what is promised, against the plain way, into docs/benchmarks.md (about four minutes)
+bench: .venv/installed ## measure what is promised, against the plain way, into docs/benchmarks.md (about five minutes)
 	@.venv/bin/python -m tests.benchmarks
 
 build: ## make what Lambda runs in .aws-sam/build/ApiFunction (ARCH=arm64 for the other processor; needs Python 3.13)
@@ -64,7 +64,7 @@ LOCK = --quiet --upgrade --universal --python-version 3.11 --generate-hashes --n
 	--custom-compile-command "make lock"
 
 clean: ## remove .venv and caches; the data of `make start` stay
-	rm -rf .venv .venv-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis .aws-sam
+	rm -rf .venv .venv-sam tests/frontend/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .aws-sam
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-data: ## remove the database and the secrets of `make start`

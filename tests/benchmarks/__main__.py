@@ -1,46 +1,96 @@
 """`make bench`: measures what DESIGN.md promises, says how it goes, and writes docs/benchmarks.md."""
 
 import contextlib
+import logging
 import os
 import sys
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
 
 from backend import telemetry
 from backend.settings import Settings
 from dev.postgres import CHECKOUT
-from tests.benchmarks import lists, report, round_trips, sign_in, throughput
-from tests.benchmarks.laboratory import laboratory
+from dev.problem import Problem
+from tests.benchmarks import cold_start, lists, report, round_trips, sign_in, throughput, warm
+from tests.benchmarks.budget import USUAL, Budget
+from tests.benchmarks.bundles import Bundles, bundles_in_the_making
+from tests.benchmarks.laboratory import Laboratory, laboratory
+from tests.benchmarks.measure import Section
 
 REPORT = CHECKOUT / "docs" / "benchmarks.md"
-THROUGH_THE_POOLER = (round_trips.measure, lists.measure, sign_in.measure)
-WITH_OR_WITHOUT = (throughput.measure,)
+NO_COLD_START = "COLD STARTS ARE LEFT OUT"
+
+Say = Callable[[str], None]
 
 
 def main() -> None:
-    """Run every measurement; the report is written when all have ended well."""
-    started, load_before = time.monotonic(), os.getloadavg()[0]
+    """Measure for `make bench`, and print the report."""
     for name in Settings.model_fields:
         os.environ.pop(name.upper(), None)  # what is measured is configured here alone
-    warnings: list[str] = []
+    started = time.monotonic()
 
     def say(line: str) -> None:
         print(f"[{time.monotonic() - started:4.0f} s] {line}", file=sys.stderr, flush=True)
+
+    run(USUAL, REPORT, say)
+    print(f"\n{REPORT.read_text()}")
+    say(f"written to {REPORT.relative_to(CHECKOUT)}")
+
+
+def run(budget: Budget, into: Path, say: Say) -> None:
+    """Run every measurement; the report is written when all have ended well."""
+    load_before, warnings = os.getloadavg()[0], list[str]()
 
     def warn(line: str) -> None:
         warnings.append(line)
         say(line)
 
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # the access log, and the metrics
-        telemetry.logger.registered_handler.setStream(nowhere)  # type: ignore[attr-defined]  # a StreamHandler
-        say(f"load of this machine before: {load_before:.1f}; PostgreSQL, PgBouncer and people are being made")
-        with laboratory(warn) as ready:
-            measurements = (*(THROUGH_THE_POOLER if ready.pooler else ()), *WITH_OR_WITHOUT)
-            sections = [measure(ready, say) for measure in measurements]
-            circumstances = report.circumstances(ready, load_before=load_before)
-    text = report.markdown(sections, circumstances, warnings)
-    REPORT.write_text(text)
-    print(f"\n{text}")
-    say(f"written to {REPORT.relative_to(CHECKOUT)}")
+    with ExitStack() as running:
+        nowhere = running.enter_context(open(os.devnull, "w"))
+        access_log = telemetry.logger.registered_handler
+        assert isinstance(access_log, logging.StreamHandler)
+        running.callback(access_log.setStream, access_log.setStream(nowhere))
+        running.enter_context(contextlib.redirect_stdout(nowhere))  # the metrics
+        say(f"load of this machine before: {load_before:.1f}; PostgreSQL, PgBouncer, people and bundles are being made")
+        bundles = begin_bundles(running, warn)
+        if not find_spec("awslambdaric"):
+            warn("AWS publishes Lambda's runtime client for Linux only: FUNCTION INSTANCES ARE LEFT OUT")
+        ready = running.enter_context(laboratory(warn, budget))
+        sections = _sections(ready, bundles, say, warn)
+        into.write_text(report.markdown(sections, report.circumstances(ready, load_before=load_before), warnings))
+
+
+def begin_bundles(running: ExitStack, warn: Say) -> Bundles | None:
+    """Have them made until `running` ends, where this machine can run them."""
+    try:
+        return running.enter_context(bundles_in_the_making())
+    except Problem as problem:
+        warn(f"{problem}: {NO_COLD_START}")
+        return None
+
+
+def _are_made(bundles: Bundles, warn: Say) -> bool:
+    try:
+        bundles.wait()
+    except Problem as problem:
+        warn(f"{problem}: {NO_COLD_START}")
+        return False
+    return True
+
+
+def _sections(ready: Laboratory, bundles: Bundles | None, say: Say, warn: Say) -> list[Section]:
+    sections = []
+    if ready.pooler:
+        sections.append(round_trips.measure(ready, say))  # no clock: the bundles may be made meanwhile
+    if ready.pooler and bundles and _are_made(bundles, warn):
+        sections.append(cold_start.measure(ready, say, bundles))
+    sections.append(warm.measure(ready, say))
+    if ready.pooler:
+        sections += [lists.measure(ready, say), sign_in.measure(ready, say)]
+    return [*sections, throughput.measure(ready, say)]
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import ssl
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,18 +25,20 @@ from backend.gateway import GatewayHandler
 from backend.settings import Settings
 from dev.postgres import EmbeddedPostgres
 from tests.auth.gateway import CONTEXT
-from tests.benchmarks.stock import create_stock_app
+from tests.benchmarks.budget import USUAL, Budget
+from tests.benchmarks.stock import create_shared_tls_stock_app, create_stock_app
 from tests.conftest import FAST_POSTGRES, ORIGIN, SECRET
 from tests.database_copy import LOGIN, DatabaseCopy, connect
 from tests.people import PASSWORD
 from tests.pooler import Pooler, require_pgbouncer
 
 SERVER_CONNECTIONS = 20
-LISTS = (10, 100, 1000, 10_000)
-CROWD = 100
 TASKS_IN_A_CROWDS_LIST = 10
 NO_LIMIT = 10_000
 """No benchmark is about being refused."""
+
+CA_BUNDLES = ("/etc/pki/tls/cert.pem", "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem")
+"""All of the system's CA certificates in one file, where Amazon Linux, Debian and macOS have it."""
 
 ADD_USER = "insert into users (email, password_hash, name) values (:email, :hash, 'Somebody') returning id"
 ADD_SIGN_IN = """
@@ -76,12 +79,14 @@ class People:
 
 @dataclass(frozen=True)
 class Application:
-    """One of the two that are compared."""
+    """One of those that are compared."""
 
     name: str
     create: Callable[[Settings], FastAPI]
     handler: Callable[[FastAPI], Callable[[Any, Any], dict[str, Any]]]
     database: DatabaseCopy
+    deployed_handler: str
+    """The function as a template names it."""
 
     def function(self, settings: Settings) -> Callable[[dict[str, Any]], dict[str, Any]]:
         """It as a Lambda function: takes an event, gives the answer. The event loop is kept, as it is there."""
@@ -91,18 +96,26 @@ class Application:
 
 @dataclass(frozen=True)
 class Laboratory:
-    """The two applications, and how they reach their databases."""
+    """The applications, and how they reach their databases."""
 
-    server: EmbeddedPostgres
     pooler: Pooler | None
     ours: Application
     stock: Application
+    shared_tls_stock: Application
     people: People
+    budget: Budget
+    ca_bundle: Path | None
+    """What a TLS context reads that is told nothing else."""
 
     @property
     def applications(self) -> tuple[Application, Application]:
-        """Both, ours first."""
+        """The two that differ in everything measured, ours first."""
         return self.ours, self.stock
+
+    @property
+    def tls_applications(self) -> tuple[Application, Application, Application]:
+        """Those that differ where TLS connections are made, ours first."""
+        return self.ours, self.stock, self.shared_tls_stock
 
     def through_pooler(self, application: Application, *, port: int | None = None) -> Settings:
         """A TLS connection per request, through the pooler; with `port`, by way of a proxy in front of it."""
@@ -126,7 +139,7 @@ def _stored_password(server: EmbeddedPostgres) -> str:
 
 
 @contextmanager
-def laboratory(say: Callable[[str], None]) -> Iterator[Laboratory]:
+def laboratory(say: Callable[[str], None], budget: Budget = USUAL) -> Iterator[Laboratory]:
     """Build it, and clear it away. Without PgBouncer it has no pooler, and says so."""
     directory = Path(tempfile.mkdtemp(prefix="todo-api-bench-"))
     directory.chmod(0o711)  # root's PostgreSQL runs as `nobody`
@@ -135,18 +148,27 @@ def laboratory(say: Callable[[str], None]) -> Iterator[Laboratory]:
     try:
         with ExitStack() as running:
             server = running.enter_context(EmbeddedPostgres(directory / "postgres", FAST_POSTGRES))
-            ours, stock, people = _databases(server)
+            ours, stock, people = _databases(server, budget)
             pooler = (
                 running.enter_context(Pooler(server, pool_size=SERVER_CONNECTIONS, password=_stored_password(server)))
                 if _can_pool(say)
                 else None
             )
+            module = "tests.benchmarks.stock_deployed"
             yield Laboratory(
-                server,
                 pooler,
-                Application("this project", create_app, GatewayHandler, ours),
-                Application("stock", create_stock_app, _plain_handler, stock),
+                Application("this project", create_app, GatewayHandler, ours, "backend.main.handler"),
+                Application("stock", create_stock_app, _plain_handler, stock, f"{module}.handler"),
+                Application(
+                    "stock, one TLS context",
+                    create_shared_tls_stock_app,
+                    _plain_handler,
+                    stock,
+                    f"{module}.shared_tls_handler",
+                ),
                 people,
+                budget,
+                running.enter_context(_one_ca_bundle()),
             )
     finally:
         asyncio.set_event_loop(None)
@@ -172,6 +194,21 @@ def gateway_event(method: str, path: str, headers: dict[str, str], body: object 
     }
 
 
+@contextmanager
+def _one_ca_bundle() -> Iterator[Path | None]:
+    """Have the system's CA certificates read from one file, as on Amazon Linux, which Lambda runs.
+
+    Where a distribution keeps each in a file of its own, OpenSSL would look for one when it is needed, and reads none
+    in advance.
+    """
+    candidates = (ssl.get_default_verify_paths().cafile, *CA_BUNDLES)
+    bundle = next((Path(each) for each in candidates if each and Path(each).is_file()), None)
+    with pytest.MonkeyPatch.context() as environment:
+        if bundle:
+            environment.setenv("SSL_CERT_FILE", str(bundle))
+        yield bundle
+
+
 def _plain_handler(app: FastAPI) -> Mangum:
     return Mangum(app, lifespan="off")
 
@@ -182,11 +219,11 @@ def _settings(**values: Any) -> Settings:
     return Settings(_env_file=None, **values)
 
 
-def _databases(server: EmbeddedPostgres) -> tuple[DatabaseCopy, DatabaseCopy, People]:
+def _databases(server: EmbeddedPostgres, budget: Budget) -> tuple[DatabaseCopy, DatabaseCopy, People]:
     ours, stock = DatabaseCopy(server, "ours"), DatabaseCopy(server, "stock")
     ours.create(source="template1")
     migrate(ours.owner_url, ours.url, lambda _: None)
-    people = _populate(ours)
+    people = _populate(ours, budget)
     stock.create(source=ours.name)
     # The plain application's login has its rights without roles, and nothing is checked row by row.
     stock.query(
@@ -198,7 +235,7 @@ def _databases(server: EmbeddedPostgres) -> tuple[DatabaseCopy, DatabaseCopy, Pe
     return ours, stock, people
 
 
-def _populate(database: DatabaseCopy) -> People:
+def _populate(database: DatabaseCopy, budget: Budget) -> People:
     password_hash = passwords.hash_password(PASSWORD)
     tokens, now = Tokens(SECRET), int(time.time())
     with database.connect_as_owner() as owner:
@@ -212,9 +249,9 @@ def _populate(database: DatabaseCopy) -> People:
             return Account(email, tokens.sign(Kind.ACCESS, **ids, issued_at=now, expires_at=now + 24 * 3600))
 
         return People(
-            with_list={length: add(length) for length in LISTS},
-            readers=[add(TASKS_IN_A_CROWDS_LIST) for _ in range(CROWD)],
-            writers=[add(0) for _ in range(CROWD)],
+            with_list={length: add(length) for length in budget.list_rounds},
+            readers=[add(TASKS_IN_A_CROWDS_LIST) for _ in range(budget.most_clients)],
+            writers=[add(0) for _ in range(budget.most_clients)],
         )
 
 

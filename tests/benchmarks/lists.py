@@ -6,36 +6,46 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tests.benchmarks.laboratory import LISTS, Laboratory, gateway_event
+from tests.benchmarks.laboratory import Laboratory, gateway_event
 from tests.benchmarks.measure import Finding, Section, interleave, milliseconds
 
-ROUNDS = {10: 40, 100: 40, 1000: 30, 10_000: 6}
 GZIP = {"accept-encoding": "gzip"}
 TARGET_LENGTH, TARGET_RATIO = 1000, 0.25
 
 
 def measure(laboratory: Laboratory, say: Callable[[str], None]) -> Section:
-    """Each length as it is, and gzipped where both applications do that."""
-    functions = {each.name: each.function(laboratory.through_pooler(each)) for each in laboratory.applications}
+    """Each length as it is, and gzipped where the applications do that."""
+    functions = {each.name: each.function(laboratory.through_pooler(each)) for each in laboratory.tls_applications}
+    ours, stock, shared = functions
     rows, findings = [], []
-    for length in LISTS:
+    for length, rounds in laboratory.budget.list_rounds.items():
         for encoding in ({}, GZIP) if length >= TARGET_LENGTH else ({},):
             event = gateway_event("GET", "/api/tasks", {**laboratory.people.with_list[length].headers, **encoding})
             name = f"{length:,} tasks" + (", gzipped" if encoding else "")
-            answers = {_answer(function(event)) for function in functions.values()}
-            assert len(answers) == 1, f"the answers differ for {name}"
-            medians = interleave(ROUNDS[length], {app: partial(function, event) for app, function in functions.items()})
-            ours, stock = medians[laboratory.ours.name], medians[laboratory.stock.name]
-            say(f"list of {name}: {milliseconds(ours)} against {milliseconds(stock)}, {ours / stock:.2f}")
-            rows.append((name, milliseconds(ours), milliseconds(stock), f"{ours / stock:.2f}"))
+            measured = {ours, stock} if encoding or length > TARGET_LENGTH else {ours, stock, shared}
+            calls = {each: partial(function, event) for each, function in functions.items() if each in measured}
+            assert len({_answer(call()) for call in calls.values()}) == 1, f"the answers differ for {name}"
+            medians = interleave(rounds, calls)
+            ratios = {each: medians[ours] / taken for each, taken in medians.items()}
+            say(f"list of {name}: {milliseconds(medians[ours])} against {milliseconds(medians[stock])}")
+            rows.append(
+                (
+                    name,
+                    milliseconds(medians[ours]),
+                    *(milliseconds(medians[stock]), f"{ratios[stock]:.2f}"),
+                    *((milliseconds(medians[shared]), f"{ratios[shared]:.2f}") if shared in medians else ("", "")),
+                )
+            )
             if length == TARGET_LENGTH and not encoding:
-                is_met = ours / stock <= TARGET_RATIO
-                findings.append(Finding(f"list of {name} against stock", f"{ours / stock:.2f}", "≤ 0.25", is_met))
+                beside = f" ({ratios[shared]:.2f} of stock with one TLS context)"
+                findings.append(Finding.at_most(f"list of {name}", ratios[stock], TARGET_RATIO, beside=beside))
     return Section(
         "List of tasks",
         "`GET /api/tasks` as an API Gateway event through Mangum, in process, with a fresh TLS 1.3 and SCRAM connection"
-        f" through PgBouncer for each. Medians of {', '.join(map(str, ROUNDS.values()))} rounds.",
-        ("list", laboratory.ours.name, laboratory.stock.name, "ratio"),
+        " through PgBouncer for each. Stock makes a TLS context for each connection, as pg8000 does by itself; stock"
+        " with one TLS context is measured up to 1,000 tasks, where that weighs most. Medians of"
+        f" {', '.join(map(str, laboratory.budget.list_rounds.values()))} rounds.",
+        ("list", ours, stock, "ratio", shared, "ratio"),
         rows,
         findings,
     )

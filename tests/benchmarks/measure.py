@@ -4,16 +4,25 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One figure that DESIGN.md sets a target for."""
+    """One figure that DESIGN.md sets a target for. `gap` and `reason` are told when it is not met."""
 
     what: str
     measured: str
     target: str
     is_met: bool
+    gap: str = "see its table"
+    reason: str = "the reason is not known"
+
+    @classmethod
+    def at_most(cls, what: str, ratio: float, limit: float, *, beside: str = "", **more: str) -> Self:
+        """A ratio that is to be small. `beside` says what else is to be known of it."""
+        gap = f"{ratio / limit - 1:.0%} above"
+        return cls(what, f"{ratio:.2f}{beside}", f"≤ {limit:.2f}", ratio <= limit, gap, **more)
 
 
 @dataclass(frozen=True)
@@ -44,4 +53,6 @@ def interleave(rounds: int, variants: Mapping[str, Callable[[], object]]) -> dic
 def milliseconds(seconds: float) -> str:
     """A duration for a table: three digits are more than such a machine repeats."""
     value = seconds * 1000
-    return f"{value:.0f} ms" if value >= 100 else f"{value:.1f} ms"
+    if value >= 100:
+        return f"{value:.0f} ms"
+    return f"{value:.1f} ms" if value >= 10 else f"{value:.2f} ms"

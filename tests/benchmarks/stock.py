@@ -3,6 +3,11 @@
 What is not about the database is this project's own: tables, schemas, tokens, passwords, gzip. What costs and is not
 needed for the same answers is left out: rate limits, row level security, `If-Match`, the limit of tasks, the access
 log. A complete plain application would be slower than this one.
+
+There are two of them, which differ in one line. `create_stock_app` connects as pg8000's documentation says,
+`ssl_context=True`: pg8000 then makes a TLS context, and so reads all of the system's CA certificates, for every
+connection, and verifies nothing with them. (So it does when nothing is said about TLS.) `create_shared_tls_stock_app`
+has one verifying context for the process, as SQLAlchemy's documentation of pg8000 shows it.
 """
 
 import time
@@ -35,15 +40,16 @@ Row = TypeVar("Row", bound=SQLModel)
 
 
 class StockDatabase:
-    """The engine. Its TLS context is verified and made once for the process, as few plain applications do it."""
+    """The engine. Its connections share one TLS context, or each has one that pg8000 makes."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, shares_tls: bool) -> None:
         url = settings.database()
+        context = url.tls_context() if shares_tls else True
         size = settings.database_pool_size
         pool = {"poolclass": QueuePool, "pool_size": size, "max_overflow": 0} if size else {"poolclass": NullPool}
         self.engine: Engine = create_engine(
             URL.create("postgresql+pg8000", url.user, url.password, url.host, url.port, url.database),
-            connect_args={"ssl_context": url.tls_context() or False},
+            connect_args={"ssl_context": context if url.tls else False},
             **pool,
         )
 
@@ -52,7 +58,12 @@ class StockDatabase:
         self.engine.dispose()
 
 
-def create_stock_app(settings: Settings) -> FastAPI:
+def create_shared_tls_stock_app(settings: Settings) -> FastAPI:
+    """The plain application, whose connections share one TLS context."""
+    return create_stock_app(settings, shares_tls=True)
+
+
+def create_stock_app(settings: Settings, *, shares_tls: bool = False) -> FastAPI:
     """The plain application for these settings."""
     app = FastAPI(
         middleware=[
@@ -68,7 +79,7 @@ def create_stock_app(settings: Settings) -> FastAPI:
         ]
     )
     app.state.settings = settings
-    app.state.database = StockDatabase(settings)
+    app.state.database = StockDatabase(settings, shares_tls=shares_tls)
     app.state.tokens = Tokens(settings.better_auth_secret.get_secret_value())
     app.include_router(router)
     return app

@@ -1,15 +1,20 @@
-"""The plain application that the benchmark compares with gives the same answers: otherwise it would prove nothing."""
+"""The plain applications that the benchmark compares with give the same answers: otherwise it would prove nothing."""
 
+import ssl
 from collections.abc import Callable
 from typing import Any
 
 import httpx2
 import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
 
-from tests.benchmarks.stock import create_stock_app
+from backend.settings import Settings
+from tests.benchmarks.stock import create_shared_tls_stock_app, create_stock_app
 from tests.conftest import MakeClient, MakeSettings
 from tests.database_copy import DatabaseCopy
 from tests.people import Person
+from tests.pooler import Pooler, require_pgbouncer
 
 pytestmark = pytest.mark.spec("SC-007")
 
@@ -17,13 +22,13 @@ UNKNOWN = "00000000-0000-7000-8000-000000000000"
 ALWAYS_NEW = ("id", "created_at", "updated_at")
 
 
-@pytest.fixture
+@pytest.fixture(params=[create_stock_app, create_shared_tls_stock_app])
 def at_stock(
-    make_client: MakeClient, make_settings: MakeSettings, shared_database: DatabaseCopy
+    request: pytest.FixtureRequest, make_client: MakeClient, make_settings: MakeSettings, shared_database: DatabaseCopy
 ) -> Callable[[Person], Person]:
-    """Gives the same person, with the same sign-in, at the plain application on the same database."""
-    # The owner's login, because the plain application knows nothing of roles.
-    client = make_client(app=create_stock_app(make_settings(database_url=shared_database.owner_url)))
+    """Gives the same person, with the same sign-in, at a plain application on the same database."""
+    # The owner's login, because a plain application knows nothing of roles.
+    client = make_client(app=request.param(make_settings(database_url=shared_database.owner_url)))
     return lambda person: Person(client, person.password, person.auth)
 
 
@@ -87,3 +92,29 @@ def test_a_session_goes_alike(ada: Person, at_stock: Callable[[Person], Person])
     assert again.post("/api/auth/signout").status_code == 200
     assert again.get("/api/tasks").status_code == 401
     assert ben.tasks() == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("create", "contexts"), [(create_stock_app, 3), (create_shared_tls_stock_app, 0)])
+def test_only_the_plain_way_makes_a_tls_context_for_every_connection(
+    create: Callable[[Settings], FastAPI],
+    contexts: int,
+    make_settings: MakeSettings,
+    shared_database: DatabaseCopy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    require_pgbouncer()
+    make, made = ssl.create_default_context, list[ssl.SSLContext]()
+
+    def make_and_note() -> ssl.SSLContext:
+        made.append(make())
+        return made[-1]
+
+    monkeypatch.setattr(ssl, "create_default_context", make_and_note)
+    with Pooler(shared_database.server) as pooler:
+        trusted = {"database_url": pooler.url(shared_database), "database_ca_file": str(pooler.ca_file)}
+        with TestClient(create(make_settings(database_pool_size=0, **trusted))) as client:
+            statuses = [client.get("/api/health").status_code for _ in range(3)]
+    assert statuses == [200, 200, 200]
+    assert len(made) == contexts
+    assert all(context.verify_mode is ssl.CERT_NONE for context in made)

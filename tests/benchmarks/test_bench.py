@@ -1,0 +1,55 @@
+"""`make bench` runs to its end: with so little of everything that its figures mean nothing."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import cold_start
+from tests.benchmarks.__main__ import run
+from tests.benchmarks.budget import Budget
+from tests.benchmarks.bundles import CAN_RUN_HERE
+from tests.pooler import require_pgbouncer
+
+pytestmark = [pytest.mark.spec("SC-007"), pytest.mark.long]
+
+NEXT_TO_NOTHING = Budget(
+    list_rounds={10: 1, 1000: 1},
+    sign_in_rounds=1,
+    warm_rounds=3,
+    starts=1,
+    throughput_rounds=1,
+    step_seconds={1: 0.2, 16: 0.2},
+    warm_up_seconds=0.2,
+    instances=2,
+)
+
+
+@pytest.mark.timeout(600)
+def test_the_whole_benchmark_writes_its_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    require_pgbouncer()
+    monkeypatch.setattr(cold_start, "IMPORT", "import json")  # callgrind takes half a minute for what is meant
+    monkeypatch.setattr(cold_start, "STACK_ALONE", "import decimal")
+    said: list[str] = []
+    run(NEXT_TO_NOTHING, tmp_path / "benchmarks.md", said.append)
+    text = (tmp_path / "benchmarks.md").read_text()
+    titles = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
+    assert titles == [
+        *("Targets", "Network round trips"),
+        *(("Cold start",) if CAN_RUN_HERE else ()),
+        *("Warm invocation", "List of tasks", "Sign-in", "Task requests at once", "Circumstances"),
+    ]
+    assert "| as many, the first time too " in text
+    for row in ("1 client, server", "16 clients, server, pool", "16 clients, 2 function instances", "1,000 tasks"):
+        assert f"\n| {row}" in text
+    assert " errors" not in text.partition("## Task requests at once")[2].replace("| errors", "")
+    assert any("round trips, list: 9 against 16" in line for line in said)
+
+
+def test_instructions_are_counted(tmp_path: Path) -> None:
+    """The same each time, and more for more."""
+    if not shutil.which("valgrind"):
+        pytest.skip(cold_start.NO_VALGRIND)
+    counted = [cold_start.count_instructions(tmp_path, code, {}) for code in ("pass", "pass", "import decimal, json")]
+    assert counted[0] == pytest.approx(counted[1], rel=0.01)
+    assert counted[2] > counted[1] * 1.2

@@ -1,0 +1,135 @@
+"""What the benchmark computes and prints, without measuring anything."""
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev.problem import Problem
+from tests.benchmarks import bundles, report
+from tests.benchmarks.__main__ import begin_bundles
+from tests.benchmarks.crowd import Tally
+from tests.benchmarks.measure import Finding, Section, interleave, milliseconds
+from tests.benchmarks.throughput import Contender, Contest
+
+HUNDRED = [number / 100 for number in range(1, 101)]
+
+
+@pytest.mark.parametrize(("share", "seconds"), [(0.5, 0.50), (0.99, 0.99), (1.0, 1.00), (0.001, 0.01)])
+def test_a_percentile_is_a_latency_that_occurred(share: float, seconds: float) -> None:
+    assert Tally(latencies=HUNDRED[::-1]).percentile(share) == seconds
+
+
+def test_a_request_without_an_answer_took_forever() -> None:
+    tally = Tally(latencies=[0.1] * 98, unanswered=2)
+    assert (tally.percentile(0.98), tally.percentile(0.99)) == (0.1, math.inf)
+    assert Tally().percentile(0.5) == math.inf
+
+
+def test_only_answers_within_the_time_count() -> None:
+    tally = Tally(seconds=2, latencies=[0.1] * 11, answered_in_time=10)
+    tally.add(Tally(seconds=2, latencies=[0.3], answered_in_time=1))
+    assert tally.per_second == 11 / 4
+    assert len(tally.latencies) == 12
+
+
+def test_another_variant_begins_each_round() -> None:
+    called: list[str] = []
+
+    def call(name: str) -> Callable[[], None]:
+        return lambda: called.append(name)
+
+    medians = interleave(3, {name: call(name) for name in "abc"})
+    assert "".join(called) == "abc" + "abc" + "bca" + "cab"
+    assert medians.keys() == set("abc")
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(1.2345, "1234 ms"), (0.01234, "12.3 ms"), (0.001234, "1.23 ms")])
+def test_a_duration_has_three_digits(seconds: float, text: str) -> None:
+    assert milliseconds(seconds) == text
+
+
+@pytest.mark.parametrize(("ratio", "is_met", "gap"), [(0.28, True, "0% above"), (0.35, False, "25% above")])
+def test_a_finding_says_how_far_it_is_from_its_target(ratio: float, is_met: bool, gap: str) -> None:
+    finding = Finding.at_most("cold start", ratio, 0.28)
+    assert (finding.is_met, finding.gap, finding.target) == (is_met, gap, "≤ 0.28")
+
+
+def contender(name: str, rate: float, **tally: Any) -> Contender:
+    """Somebody who was measured with 16 clients."""
+    asked = Tally(seconds=1, answered_in_time=int(rate), **tally)
+    return Contender(name, start=pytest.fail, tallies={16: asked}, rates={16: [rate, rate * 9, 0]})
+
+
+@pytest.mark.parametrize(
+    ("stock_rate", "errors", "measured", "is_met", "gap"),
+    [
+        (100, {}, "3.0 ×, no error", True, ""),
+        (200, {}, "1.5 ×, no error", False, "50% below"),
+        (0, {}, "stalls, no error", True, ""),
+        (100, {503: 2}, "3.0 ×, 2 errors", False, "2 errors"),
+    ],
+)
+def test_throughput_is_judged_by_its_median_and_by_its_errors(
+    stock_rate: float, errors: dict[int, int], measured: str, is_met: bool, gap: str
+) -> None:
+    ours, stock = contender("ours", 300, statuses=errors), contender("stock", stock_rate)
+    finding = Contest("pool", [ours, stock]).finding(16)
+    assert (finding.measured, finding.is_met) == (measured, is_met)
+    assert finding.gap == gap or is_met
+
+
+def test_stock_with_one_tls_context_stands_beside_and_is_not_judged() -> None:
+    others = [contender("stock", 100), contender("shared", 200)]
+    contest = Contest("TLS", [contender("ours", 300), *others])
+    assert contest.finding(16).measured == "3.0 ×, no error (1.5 × of shared)"
+    assert [row[1:3] + row[-1:] for row in contest.rows(16)] == [
+        ("ours", "300/s", ""),
+        ("stock", "100/s", "3.0 ×"),
+        ("shared", "200/s", "1.5 ×"),
+    ]
+
+
+def test_a_table_has_columns_as_wide_as_their_widest_cell() -> None:
+    assert report.table(("what", "ms"), [("a list", "1")]) == [
+        "| what   | ms |",
+        "| ------ | --- |",
+        "| a list | 1  |",
+    ]
+
+
+def written(findings: Sequence[Finding]) -> str:
+    """The report with these findings."""
+    section = Section("Lists", "How.", ("list", "ratio"), [("10", "0.5")], findings)
+    return report.markdown([section], [("date", "today")], ["PGBOUNCER IS MISSING"])
+
+
+def test_the_report_says_what_is_not_met_by_how_much_and_why() -> None:
+    met = Finding.at_most("sign-in", 1.1, 1.2, reason="never told")
+    missed = Finding.at_most("list", 0.3, 0.25, beside=" (0.4 of the other)", reason="the database is slow")
+    text = written([met, missed])
+    assert "**PGBOUNCER IS MISSING**" in text
+    assert "| sign-in | 1.10                    | ≤ 1.20 | yes |" in text
+    assert "| list    | 0.30 (0.4 of the other) | ≤ 0.25 | NO  |" in text
+    assert "- list (20% above): the database is slow.\n" in text
+    assert "never told" not in text
+    assert "the reason is not known" in written([Finding.at_most("list", 0.3, 0.25)])
+    assert "What is not met" not in written([met])
+
+
+def test_a_machine_that_cannot_run_the_bundle_says_what_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundles, "CAN_RUN_HERE", False)
+    warnings: list[str] = []
+    with ExitStack() as running:
+        assert begin_bundles(running, warnings.append) is None
+    assert warnings == ["only Python 3.13 on Linux x86_64 can run the bundle: COLD STARTS ARE LEFT OUT"]
+
+
+@pytest.mark.skipif(not bundles.CAN_RUN_HERE, reason="only Python 3.13 on Linux x86_64 can run the bundle")
+def test_a_bundle_that_cannot_be_made_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(bundles, "CHECKOUT", tmp_path)  # where nothing is
+    with bundles.bundles_in_the_making() as making, pytest.raises(Problem, match=r"a bundle cannot be made: .*dev"):
+        making.wait()
