@@ -1,6 +1,6 @@
 # GNU make 3.81 or newer (macOS has that one). `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help start test test-long bench check build build-ApiFunction invoke openapi migrate validate deploy lock clean clean-data FORCE
+.PHONY: help start test test-long bench check build build-ApiFunction invoke openapi traceability migrate validate deploy lock clean clean-data FORCE
 
 # The Python that .venv is made from: the first of these that runs, is 3.11 or newer and can make an environment.
 # 3.13 is what Lambda runs. `make PYTHON=python3.12 ...` chooses, and makes .venv anew if it is of another one.
@@ -9,7 +9,7 @@ PYTHONS = $(if $(PYTHON),$(PYTHON),.venv/bin/python python3.13 $(HOME)/.pyenv/ve
 USABLE = import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 start: .venv/installed ## serve the API on http://127.0.0.1:8000 (PORT=8001 for another), with a PostgreSQL of its own
 	@MAKE_PID=$$PPID exec .venv/bin/python -m dev
@@ -24,6 +24,9 @@ check: .venv/installed ## check style and types
 
 openapi: .venv/installed ## write openapi.json, the contract that a test compares with what is served
 	@.venv/bin/python -m dev.openapi
+
+traceability: .venv/installed ## write docs/traceability.md, the tests of every line of the specification
+	@.venv/bin/python -m tests.traceability
 
 test-long: .venv/installed ## run the tests that take minutes
 	@.venv/bin/python -m pytest -m long $(ARGS)

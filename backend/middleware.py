@@ -82,10 +82,11 @@ class CombinedHeaders:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and len(headers := dict(scope["headers"])) != len(scope["headers"]):
-            for name in headers:
-                headers[name] = b", ".join(value for other, value in scope["headers"] if other == name)
-            scope["headers"] = list(headers.items())
+        if scope["type"] == "http":
+            lines: dict[bytes, list[bytes]] = {}
+            for name, value in scope["headers"]:
+                lines.setdefault(name, []).append(value)
+            scope["headers"] = [(name, b", ".join(values)) for name, values in lines.items()]
         await self.app(scope, receive, send)
 
 

@@ -45,6 +45,8 @@ def _description() -> str:
 
 
 def _install() -> None:
+    if ENVIRONMENT.is_symlink():  # what it leads to belongs to somebody else, and would be emptied
+        ENVIRONMENT.unlink()
     venv.create(ENVIRONMENT, clear=True, with_pip=True, symlinks=True)
     pip = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     requirements = [f"--requirement={file}" for file in LOCK_FILES]

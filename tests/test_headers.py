@@ -1,11 +1,15 @@
 """Headers that every answer has."""
 
+import asyncio
 import re
+import time
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
 from backend.app import GZIP_MINIMUM_BYTES
+from backend.middleware import CombinedHeaders
 from tests.people import Person
 
 ALWAYS = {
@@ -85,3 +89,28 @@ def test_a_long_list_is_compressed_for_who_accepts_that(ada: Person, accepted: s
     assert response.headers.get("Content-Encoding") == encoding
     assert "Accept-Encoding" in response.headers["Vary"]
     assert response.json() == ada.tasks()
+
+
+@pytest.mark.spec("SC-006", "NFR-004")
+def test_very_many_headers_are_combined_in_a_moment() -> None:
+    """It happens before anybody is asked who they are; comparing each with each other took half a minute."""
+    combined: list[Scope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        combined.append(scope)
+
+    names = [f"x-{number}".encode() for number in range(40_000)]
+    scope: Scope = {"type": "http", "headers": [(name, b"1") for name in names] + [(names[7], b"2")]}
+    started = time.perf_counter()
+    asyncio.run(CombinedHeaders(app)(scope, receive_nothing, send_nothing))
+
+    assert time.perf_counter() - started < 3  # it takes a hundredth of that
+    assert combined[0]["headers"] == [(name, b"1, 2" if name == names[7] else b"1") for name in names]
+
+
+async def receive_nothing() -> Message:
+    raise AssertionError
+
+
+async def send_nothing(message: Message) -> None:
+    raise AssertionError

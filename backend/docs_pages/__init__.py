@@ -79,4 +79,4 @@ def _root(request: Request, path: str) -> str:
     """What stands in front of the API's paths in a browser: API Gateway's stage, or what a proxy has taken off."""
     event: dict[str, Any] = request.scope.get("aws.event", {})
     asked = event.get("rawPath") or event.get("requestContext", {}).get("path") or ""
-    return str(request.scope.get("root_path", "")) + str(asked).partition(path)[0]
+    return str(request.scope.get("root_path", "")) + str(asked).rpartition(path)[0]

@@ -45,7 +45,7 @@ router = APIRouter(prefix="/api/tasks", tags=["tasks"], route_class=JsonRoute)
 def task_id_of(text: str) -> UUID:
     """The id that a path names.
 
-    :raises TaskNotFound: it is none; what is no id is nobody's, and nothing tells the two apart (FR-019)
+    :raises TaskNotFound: it is none, and what is no id is nobody's; said before the rest of the request is looked at
     """
     if not UUID_TEXT.fullmatch(text):
         raise TaskNotFound

@@ -34,6 +34,15 @@ def test_an_unknown_id_is_404(ada: Person, method: str) -> None:
     assert response.json() == NOT_FOUND
 
 
+@pytest.mark.spec("FR-018", "FR-031")
+def test_a_task_has_one_address(ada: Person) -> None:
+    task_id = ada.adds_task()["id"]
+    others = [task_id.replace("-", ""), f"{{{task_id}}}", f"urn:uuid:{task_id}", f"%20{task_id}", f"{task_id}%0A"]
+
+    assert [ada.get(f"/api/tasks/{other}").status_code for other in others] == [404] * len(others)
+    assert ada.get(f"/api/tasks/{task_id.upper()}").status_code == 200  # RFC 9562, 4: read in either case
+
+
 @pytest.mark.spec("FR-031", "US3-7", "SC-004")
 @pytest.mark.parametrize("task_id", MALFORMED)
 def test_a_malformed_id_is_404_like_an_unknown_one(ada: Person, task_id: str) -> None:

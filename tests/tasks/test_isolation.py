@@ -6,6 +6,8 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from tests.conftest import MakeClient
+from tests.database_copy import DatabaseCopy
 from tests.people import Person
 
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -62,3 +64,18 @@ def test_two_people_on_one_connection_never_see_each_other(ada: Person, ben: Per
     for _ in range(10):
         assert ada.tasks() == [of_ada]
         assert ben.tasks() == [of_ben]
+
+
+@pytest.mark.spec("FR-019", "FR-023", "SC-003")
+def test_the_queries_keep_people_apart_by_themselves(make_client: MakeClient, fresh_database: DatabaseCopy) -> None:
+    """PostgreSQL's own check would hide a query that has forgotten whose task it wants."""
+    fresh_database.query("alter table tasks disable row level security")
+    client = make_client(database_url=fresh_database.url)
+    ada, ben = Person.sign_up(client), Person.sign_up(client)
+    task = ada.adds_task("Ada's", description="private")
+
+    for method, suffix, options in CASES.values():
+        assert ben.request(method, f"/api/tasks/{task['id']}{suffix}", **options).status_code == 404
+
+    assert ben.tasks() == []
+    assert ada.tasks() == [task]
