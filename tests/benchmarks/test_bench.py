@@ -9,6 +9,7 @@ from tests.benchmarks import cold_start
 from tests.benchmarks.__main__ import run
 from tests.benchmarks.budget import Budget
 from tests.benchmarks.bundles import CAN_RUN_HERE
+from tests.missing import missing
 from tests.pooler import require_pgbouncer
 
 pytestmark = [pytest.mark.spec("SC-007"), pytest.mark.long]
@@ -49,7 +50,7 @@ def test_the_whole_benchmark_writes_its_report(tmp_path: Path, monkeypatch: pyte
 def test_instructions_are_counted(tmp_path: Path) -> None:
     """The same each time, and more for more."""
     if not shutil.which("valgrind"):
-        pytest.skip(cold_start.NO_VALGRIND)
+        missing(cold_start.NO_VALGRIND)
     counted = [cold_start.count_instructions(tmp_path, code, {}) for code in ("pass", "pass", "import decimal, json")]
     assert counted[0] == pytest.approx(counted[1], rel=0.01)
     assert counted[2] > counted[1] * 1.2

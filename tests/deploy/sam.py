@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from dev.postgres import CHECKOUT
+from tests.missing import missing
 
 TEMPLATE = CHECKOUT / "template.yaml"
 REGION = "eu-central-1"
@@ -19,10 +18,7 @@ def environment() -> Path:
     """Where SAM is installed. Skips the test where it is not, but never in CI."""
     directory = Path(os.environ.get("SAM_ENVIRONMENT", CHECKOUT / ".venv-sam"))
     if not (directory / "bin" / "sam").exists():
-        message = f"SAM is not installed in {directory}: `make .venv-sam/installed` does it"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+        missing(f"SAM is not installed in {directory}: `make .venv-sam/installed` does it")
     return directory
 
 

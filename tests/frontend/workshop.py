@@ -13,9 +13,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from dev.postgres import CHECKOUT
+from tests.missing import missing
 
 SOURCES = CHECKOUT / "tests/frontend"
 MODULES = SOURCES / "node_modules"
@@ -31,21 +30,14 @@ def require_node() -> None:
         version = subprocess.run([node, "--version"], check=True, capture_output=True, text=True).stdout
         if int(version.lstrip("v").partition(".")[0]) >= NODE_MAJOR:
             return
-    _miss(f"Node {NODE_MAJOR} or newer, or npm, is missing (apt install nodejs npm): NO FRONTEND IS TESTED")
+    missing(f"Node {NODE_MAJOR} or newer, or npm, is missing (apt install nodejs npm): NO FRONTEND IS TESTED")
 
 
 def require_chromium() -> str:
     """The browser's path. Skip the test where there is none; fail where there must be one."""
     if found := shutil.which("chromium"):
         return found
-    _miss("Chromium is missing (apt install chromium): NOTHING IS TESTED IN A BROWSER")
-    raise AssertionError
-
-
-def _miss(reason: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+    missing("Chromium is missing (apt install chromium): NOTHING IS TESTED IN A BROWSER")
 
 
 def install() -> None:
