@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from backend.app import create_app
+from tests.benchmarks.__main__ import REPORT
+from tests.benchmarks.report import with_targets
 from tests.conftest import MakeSettings
 from tests.database_copy import DatabaseCopy
 from tests.serving import serving
@@ -34,3 +36,10 @@ def test_the_session_of_the_readme_prints_what_the_readme_says(
         ran = subprocess.run(["bash", "-euo", "pipefail", "-c", session], capture_output=True, text=True, check=True)
 
     assert CHANGING.sub("…", ran.stdout) == block("output")
+
+
+def test_the_figures_of_the_readme_are_those_of_the_last_measurement() -> None:
+    readme = README.read_text()
+
+    assert "| throughput, 16 clients" in readme
+    assert with_targets(readme, REPORT.read_text()) == readme, "run `make bench`"

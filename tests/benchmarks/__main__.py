@@ -21,6 +21,7 @@ from tests.benchmarks.laboratory import Laboratory, laboratory
 from tests.benchmarks.measure import Section
 
 REPORT = CHECKOUT / "docs" / "benchmarks.md"
+README = CHECKOUT / "README.md"
 NO_COLD_START = "COLD STARTS ARE LEFT OUT"
 
 Say = Callable[[str], None]
@@ -36,8 +37,10 @@ def main() -> None:
         print(f"[{time.monotonic() - started:4.0f} s] {line}", file=sys.stderr, flush=True)
 
     run(USUAL, REPORT, say)
-    print(f"\n{REPORT.read_text()}")
-    say(f"written to {REPORT.relative_to(CHECKOUT)}")
+    text = REPORT.read_text()
+    README.write_text(report.with_targets(README.read_text(), text))
+    print(f"\n{text}")
+    say(f"written to {REPORT.relative_to(CHECKOUT)}; the targets to {README.relative_to(CHECKOUT)}, too")
 
 
 def run(budget: Budget, into: Path, say: Say) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 import ssl
 import subprocess
@@ -15,6 +16,9 @@ from tests.benchmarks.laboratory import Laboratory
 from tests.benchmarks.measure import Section, milliseconds
 
 PACKAGES = ("fastapi", "starlette", "pydantic", "mangum", "sqlmodel", "sqlalchemy", "pg8000", "uvicorn", "argon2-cffi")
+
+TARGETS = re.compile(r"## Targets\n\n((?:\|.*\n)+)")
+IN_README = re.compile(r"<!-- targets -->.*?<!-- end -->", re.DOTALL)
 
 INTRODUCTION = """\
 Written by `make bench`. Both sides of a row were measured by turns in one run, so that whatever else the machine did
@@ -43,6 +47,13 @@ def markdown(sections: Sequence[Section], circumstances: Sequence[tuple[str, str
         lines += [f"## {section.title}", "", section.note, "", *table(section.columns, section.rows), ""]
     lines += ["## Circumstances", "", *table(("", ""), circumstances), ""]
     return "\n".join(lines)
+
+
+def with_targets(readme: str, report: str) -> str:
+    """The README, with the report's table of targets where its own was."""
+    table_of_targets = TARGETS.search(report)
+    assert table_of_targets is not None
+    return IN_README.sub(lambda _: f"<!-- targets -->\n\n{table_of_targets[1]}\n<!-- end -->", readme)
 
 
 def circumstances(laboratory: Laboratory, *, load_before: float) -> list[tuple[str, str]]:

@@ -192,7 +192,7 @@ def _wait_for(running: Running) -> None:
 
 
 def _times(ratio: float) -> str:
-    return "stalls" if math.isinf(ratio) else f"{ratio:.1f} ×"
+    return "stock stalls" if math.isinf(ratio) else f"{ratio:.1f} ×"
 
 
 def _latency(tally: Tally, share: float) -> str:

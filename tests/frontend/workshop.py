@@ -35,9 +35,10 @@ def require_node() -> None:
 
 def require_chromium() -> str:
     """The browser's path. Skip the test where there is none; fail where there must be one."""
-    if found := shutil.which("chromium"):
-        return found
-    missing("Chromium is missing (apt install chromium): NOTHING IS TESTED IN A BROWSER")
+    found = shutil.which("chromium")
+    if found is None:
+        missing("Chromium is missing (apt install chromium): NOTHING IS TESTED IN A BROWSER")
+    return found
 
 
 def install() -> None:
