@@ -69,7 +69,7 @@ def contender(name: str, rate: float, **tally: Any) -> Contender:
     [
         (100, {}, "3.0 ×, no error", True, ""),
         (200, {}, "1.5 ×, no error", False, "50% below"),
-        (0, {}, "stalls, no error", True, ""),
+        (0, {}, "stock stalls, no error", True, ""),
         (100, {503: 2}, "3.0 ×, 2 errors", False, "2 errors"),
     ],
 )
