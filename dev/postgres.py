@@ -6,8 +6,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
@@ -70,6 +71,19 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         """Shut the server down and wait for its end; the data stay."""
         _stop(self._guardian)
+
+    def when_it_ends(self, act: Callable[[], None]) -> None:
+        """Do something as soon as the server ends although nobody here has stopped it."""
+        guardian = self._guardian
+        assert guardian.stdin is not None
+        pipe = guardian.stdin
+
+        def watch() -> None:
+            guardian.wait()
+            if not pipe.closed:  # which is how it is stopped
+                act()
+
+        threading.Thread(target=watch, daemon=True).start()
 
     def _initialise(self, lock: int) -> None:
         """Make the cluster, under another name until it is complete: `initdb` may be killed half-way."""

@@ -1,12 +1,15 @@
 """What `make start` does, step by step, and what it says meanwhile."""
 
 import os
-from contextlib import ExitStack
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from backend.settings import ConfigurationError, load_settings
 from dev import server, settings
 from dev.database import embedded, environment, prepare
-from dev.postgres import CHECKOUT
+from dev.postgres import CHECKOUT, EmbeddedPostgres
 from dev.problem import Problem
 from dev.secret import kept_secret
 
@@ -36,6 +39,7 @@ def _start(running: ExitStack) -> None:
     place = "in the database of DATABASE_URL"
     if "DATABASE_URL" not in given:
         postgres = running.enter_context(embedded(DATA, port, _say))
+        running.enter_context(_only_as_long_as(postgres))
         os.environ |= environment(postgres)
         place = str(postgres.directory)
     configured = load_settings()
@@ -50,6 +54,24 @@ def _start(running: ExitStack) -> None:
         _say(f"  Frontend   {', '.join(configured.frontend_url)} may call it (FRONTEND_URL)\n  Data       {place}")
 
     server.serve(app, reserved, announce)
+
+
+@contextmanager
+def _only_as_long_as(postgres: EmbeddedPostgres) -> Iterator[None]:
+    """Stop when PostgreSQL has been killed: an API that answers 503 for ever would have everybody look elsewhere."""
+    has_ended = threading.Event()
+
+    def stop() -> None:
+        has_ended.set()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    postgres.when_it_ends(stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if has_ended.is_set():
+            raise Problem("PostgreSQL has ended; `make start` starts it again, with its data") from None
+        raise
 
 
 def _say(line: str) -> None:

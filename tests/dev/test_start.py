@@ -161,6 +161,17 @@ def test_leaves_nothing_running_when_it_is_killed_and_finds_its_data_again(check
         assert (checkout / ".data" / "better_auth_secret").read_text() == secret
 
 
+def test_stops_when_its_postgresql_is_killed_and_says_so(checkout: Path) -> None:
+    with started(checkout) as start:
+        status = (checkout / ".data" / "postgres" / "data" / "postmaster.pid").read_text()
+        os.kill(int(status.splitlines()[0]), signal.SIGKILL)
+
+        assert start.process.wait(30) == 1
+
+        assert start.errors.read_text() == "PostgreSQL has ended; `make start` starts it again, with its data\n"
+        assert not can_connect(start.port)
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_stops_when_the_make_that_started_it_is_signalled_alone(checkout: Path, how: signal.Signals) -> None:
     if how == signal.SIGINT and sys.platform != "linux":
