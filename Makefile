@@ -4,7 +4,7 @@
 
 # The Python that .venv is made from: the first of these that runs, is 3.11 or newer and can make an environment.
 # 3.13 is what Lambda runs. `make PYTHON=python3.12 ...` chooses, and makes .venv anew if it is of another one.
-PYTHONS = $(if $(PYTHON),$(PYTHON),.venv/bin/python python3.13 $(HOME)/.pyenv/versions/3.13*/bin/python \
+PYTHONS = $(if $(PYTHON),$(PYTHON),.venv/bin/python python3.13 $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/3.13*/bin/python \
 	python3.14 python3.12 python3.11 python3)
 USABLE = import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
