@@ -14,11 +14,11 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
+from dev.loopback import Endpoint, LoopbackServer
 from dev.problem import Problem
 
 FUNCTION = "todo-api-local"
@@ -154,18 +154,16 @@ class LambdaInstance:
             return lines[-1]
 
 
-class _RuntimeApi(ThreadingHTTPServer):
+class _RuntimeApi(LoopbackServer):
     """What the runtime client talks to."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Endpoint)
+        super().__init__(_Endpoint)
         self.events: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self.answers: dict[str, queue.Queue[Answer]] = {}
         self.is_ready, self.is_restored = threading.Event(), threading.Event()
         self.init_error: dict[str, Any] | None = None
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self.start()
 
     def submit(self, event: object) -> queue.Queue[Answer]:
         """Queue an event; its answer will be in what this returns."""
@@ -175,19 +173,11 @@ class _RuntimeApi(ThreadingHTTPServer):
         self.events.put((invocation, json.dumps(event).encode()))
         return answers
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that hung up: `close()` ends it while it waits for an event."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
 
-
-class _Endpoint(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1  # one packet an answer
+class _Endpoint(Endpoint):
     server: _RuntimeApi
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802  # the name is http.server's
         """`/runtime/invocation/next`, or `/runtime/restore/next` where the snapshot would be taken."""
         self.server.is_ready.set()
         if self.path.endswith("/restore/next"):
@@ -202,7 +192,7 @@ class _Endpoint(BaseHTTPRequestHandler):
         }
         self._reply(200, event, headers)
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802
         """`/runtime/invocation/{id}/response`, `…/error`, `/runtime/init/error`, `/runtime/restore/error`."""
         body = json.loads(self._body() or b"null")
         self._reply(202, b"{}")
@@ -213,9 +203,6 @@ class _Endpoint(BaseHTTPRequestHandler):
         else:
             answer = Answer(error=body) if outcome == "error" else Answer(value=body)
             self.server.answers.pop(subject).put(answer)
-
-    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002  # the name is http.server's
-        """Say nothing."""
 
     def _reply(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
         self.send_response(status)

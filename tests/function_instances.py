@@ -8,20 +8,18 @@ start another; nothing is throttled or frozen; preflights reach the function, wh
 import base64
 import json
 import queue
-import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
 from dev.events import http_event
+from dev.loopback import Endpoint, LoopbackServer
 from dev.postgres import CHECKOUT
 from dev.problem import Problem
 from dev.runtime_api import LambdaInstance
@@ -61,20 +59,18 @@ def function_instances(
         with ThreadPoolExecutor(count) as starters:
             instances = list(starters.map(start, range(count)))
         gateway = running.enter_context(_Gateway(instances))
-        Thread(target=gateway.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        gateway.start()
         running.callback(gateway.shutdown)
         yield FunctionInstances(f"http://127.0.0.1:{gateway.server_port}", instances)
 
 
-class _Gateway(ThreadingHTTPServer):
+class _Gateway(LoopbackServer):
     """Hands every request to an instance that has nothing to do."""
 
-    daemon_threads = True
-    block_on_close = False
     request_queue_size = CLIENTS_AT_ONCE
 
     def __init__(self, instances: list[LambdaInstance]) -> None:
-        super().__init__(("127.0.0.1", 0), _Endpoint)
+        super().__init__(_Endpoint)
         self._idle: queue.Queue[LambdaInstance] = queue.Queue()
         for instance in instances:
             self._idle.put(instance)
@@ -93,16 +89,8 @@ class _Gateway(ThreadingHTTPServer):
         value: dict[str, Any] = answer.value
         return value
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that does not wait for its answer."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
 
-
-class _Endpoint(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1  # one packet an answer
+class _Endpoint(Endpoint):
     server: _Gateway
 
     def _serve(self) -> None:
@@ -146,9 +134,6 @@ class _Endpoint(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002  # the name is http.server's
-        """Say nothing."""
 
 
 def _text(body: bytes, content_type: str) -> str | None:
