@@ -1,8 +1,8 @@
 """Proving the password to the server without stretching it anew for every connection.
 
-SCRAM hashes the password some thousand times over, which takes longer than everything else that a short request
-computes. What comes out depends on the password and on the server's salt alone, and a client may keep it (RFC 5802,
-section 5.1). It is kept where the password is: in this process's memory.
+SCRAM hashes the password some thousand times over, which takes as long as a TLS handshake. What comes out depends on
+the password and on the server's salt alone, and a client may keep it (RFC 5802, section 5.1). It is kept where the
+password is: in this process's memory.
 
 This leans on scramp's internals: tests/database/test_scram.py tells when an upgrade changes them.
 """
