@@ -8,14 +8,16 @@ just signed up; `<foreign_task_id>` is somebody else's, `<expired_token>` was va
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID, uuid4
 
 from backend.auth.tokens import Kind, Tokens
 from dev.problem import Problem
 
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 PLACEHOLDER = re.compile(r"<(\w+)>")
 PASSWORD = "correct horse battery staple"  # noqa: S105  # of people who live as long as one run
 
@@ -37,18 +39,23 @@ def read(path: Path) -> Any:
         raise Problem(f"{path} is not JSON: {error}") from None
 
 
-def http_event(method: str, path: str, *, body: object = None, token: str | None = None) -> dict[str, Any]:
-    """A request as an HTTP API hands it to a function (payload 2.0), without what nobody reads."""
-    headers = {"content-type": "application/json", "host": "localhost", "x-forwarded-proto": "https"}
+def http_event(
+    method: str, path: str, *, body: object = None, token: str | None = None, headers: Mapping[str, str] = NO_HEADERS
+) -> dict[str, Any]:
+    """A request as an HTTP API hands it to a function (payload 2.0), without what nobody reads.
+
+    :param headers: further ones, their names in lower case
+    """
+    sent = {"content-type": "application/json", "host": "localhost", "x-forwarded-proto": "https", **headers}
     if token:
-        headers["authorization"] = f"Bearer {token}"
+        sent["authorization"] = f"Bearer {token}"
     http = {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "dev.events"}
     return {
         "version": "2.0",
         "routeKey": "$default",
         "rawPath": path,
         "rawQueryString": "",
-        "headers": headers,
+        "headers": sent,
         "requestContext": {"http": http, "requestId": uuid4().hex, "routeKey": "$default", "stage": "$default"},
         "body": None if body is None else json.dumps(body),
         "isBase64Encoded": False,

@@ -30,6 +30,12 @@ from tests.people import Person
 FAST_POSTGRES = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 SECRET = "a secret for the tests, long enough to be one"
 ORIGIN = "http://localhost:3000"
+NO_LIMITS: dict[str, Any] = {
+    name: 10_000
+    for name in Settings.model_fields
+    if name.startswith("signin_failures_") or name in ("signups_per_address", "refreshes_per_sign_in")
+}
+"""Settings for tests that are not about being refused: the most that they take."""
 
 numbers = itertools.count(1)
 

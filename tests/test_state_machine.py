@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.conftest import MakeClient
+from tests.conftest import NO_LIMITS, MakeClient
 from tests.people import PASSWORD, Person
 
 titles = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20).filter(
@@ -159,12 +159,7 @@ class TodoMachine(RuleBasedStateMachine):
 
 @pytest.mark.spec("FR-014", "FR-019", "FR-023", "SC-003", "US2-4", "US2-8")
 def test_whatever_people_do_everybody_sees_their_own_tasks(make_client: MakeClient) -> None:
-    client = make_client(
-        signups_per_address=10_000,
-        signin_failures_per_account_and_address=10_000,
-        signin_failures_per_account=10_000,
-        signin_failures_per_address=10_000,
-    )
+    client = make_client(**NO_LIMITS)
 
     class Machine(TodoMachine):
         http = client

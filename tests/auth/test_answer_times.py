@@ -6,7 +6,7 @@ import time
 import pytest
 
 from tests.auth.guesses import sign_in, some_email
-from tests.conftest import MakeClient
+from tests.conftest import NO_LIMITS, MakeClient
 from tests.people import Person
 
 ATTEMPTS = 60
@@ -18,14 +18,7 @@ ATTEMPTS = 60
 @pytest.mark.parametrize("pool_size", [0, 5])
 def test_a_known_and_an_unknown_email_are_refused_after_the_same_time(make_client: MakeClient, pool_size: int) -> None:
     """Prints the medians. What is asserted elsewhere is the work: as many statements and hashes for both."""
-    person = Person.sign_up(
-        make_client(
-            database_pool_size=pool_size,
-            signin_failures_per_account_and_address=10_000,
-            signin_failures_per_account=10_000,
-            signin_failures_per_address=10_000,
-        )
-    )
+    person = Person.sign_up(make_client(database_pool_size=pool_size, **NO_LIMITS))
     seconds: dict[str, list[float]] = {"known": [], "unknown": []}
     for attempt in range(2 * ATTEMPTS):
         kind = ("known", "unknown")[(attempt + attempt // 2) % 2]  # neither always comes after the other

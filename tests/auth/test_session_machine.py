@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from starlette.testclient import TestClient
 
 from tests.auth.clock import Clock
+from tests.conftest import NO_LIMITS
 from tests.people import PASSWORD, Person
 
 EXAMPLES = 50
@@ -23,7 +24,6 @@ LEEWAY_SECONDS = 10
 ACCESS_SECONDS = 15 * 60
 REFRESH_SECONDS = 7 * 24 * 3600
 PAUSES = [0.5, 1, LEEWAY_SECONDS - 1, LEEWAY_SECONDS, ACCESS_SECONDS - 1, ACCESS_SECONDS, 86_400, REFRESH_SECONDS - 1]
-NO_LIMITS = {"refreshes_per_sign_in": 10_000, "signups_per_address": 10_000}
 
 
 @dataclass

@@ -1,7 +1,6 @@
 """What the measurements stand on: PostgreSQL, PgBouncer, and for each application a database with the same people."""
 
 import asyncio
-import json
 import shutil
 import ssl
 import tempfile
@@ -27,15 +26,13 @@ from dev.postgres import EmbeddedPostgres
 from tests.auth.gateway import CONTEXT
 from tests.benchmarks.budget import USUAL, Budget
 from tests.benchmarks.stock import create_shared_tls_stock_app, create_stock_app
-from tests.conftest import FAST_POSTGRES, ORIGIN, SECRET
+from tests.conftest import FAST_POSTGRES, NO_LIMITS, ORIGIN, SECRET
 from tests.database_copy import LOGIN, DatabaseCopy, connect
 from tests.people import PASSWORD
 from tests.pooler import Pooler, require_pgbouncer
 
 SERVER_CONNECTIONS = 20
 TASKS_IN_A_CROWDS_LIST = 10
-NO_LIMIT = 10_000
-"""No benchmark is about being refused."""
 
 CA_BUNDLES = ("/etc/pki/tls/cert.pem", "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem")
 """All of the system's CA certificates in one file, where Amazon Linux, Debian and macOS have it."""
@@ -176,24 +173,6 @@ def laboratory(say: Callable[[str], None], budget: Budget = USUAL) -> Iterator[L
         shutil.rmtree(directory)
 
 
-def gateway_event(method: str, path: str, headers: dict[str, str], body: object = None) -> dict[str, Any]:
-    """What API Gateway's HTTP API sends the function for a request (payload format 2.0)."""
-    return {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": path,
-        "rawQueryString": "",
-        "headers": {"content-type": "application/json", "host": "api.example.com", **headers},
-        "requestContext": {
-            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7"},
-            "requestId": uuid4().hex,
-            "stage": "$default",
-        },
-        "body": None if body is None else json.dumps(body),
-        "isBase64Encoded": False,
-    }
-
-
 @contextmanager
 def _one_ca_bundle() -> Iterator[Path | None]:
     """Have the system's CA certificates read from one file, as on Amazon Linux, which Lambda runs.
@@ -214,9 +193,8 @@ def _plain_handler(app: FastAPI) -> Mangum:
 
 
 def _settings(**values: Any) -> Settings:
-    values |= {"better_auth_secret": SECRET, "frontend_url": ORIGIN, "signups_per_address": NO_LIMIT}
-    values |= {name: NO_LIMIT for name in Settings.model_fields if name.startswith("signin_failures_")}
-    return Settings(_env_file=None, **values)
+    values |= {"better_auth_secret": SECRET, "frontend_url": ORIGIN}
+    return Settings(_env_file=None, **NO_LIMITS, **values)
 
 
 def _databases(server: EmbeddedPostgres, budget: Budget) -> tuple[DatabaseCopy, DatabaseCopy, People]:

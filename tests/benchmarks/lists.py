@@ -6,7 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tests.benchmarks.laboratory import Laboratory, gateway_event
+from dev.events import http_event
+from tests.benchmarks.laboratory import Laboratory
 from tests.benchmarks.measure import Finding, Section, interleave, milliseconds
 
 GZIP = {"accept-encoding": "gzip"}
@@ -20,7 +21,7 @@ def measure(laboratory: Laboratory, say: Callable[[str], None]) -> Section:
     rows, findings = [], []
     for length, rounds in laboratory.budget.list_rounds.items():
         for encoding in ({}, GZIP) if length >= TARGET_LENGTH else ({},):
-            event = gateway_event("GET", "/api/tasks", {**laboratory.people.with_list[length].headers, **encoding})
+            event = http_event("GET", "/api/tasks", headers={**laboratory.people.with_list[length].headers, **encoding})
             name = f"{length:,} tasks" + (", gzipped" if encoding else "")
             measured = {ours, stock} if encoding or length > TARGET_LENGTH else {ours, stock, shared}
             calls = {each: partial(function, event) for each, function in functions.items() if each in measured}

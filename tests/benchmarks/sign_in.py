@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from backend.auth import passwords
-from tests.benchmarks.laboratory import Laboratory, gateway_event
+from dev.events import http_event
+from tests.benchmarks.laboratory import Laboratory
 from tests.benchmarks.measure import Finding, Section, interleave, milliseconds
 from tests.people import PASSWORD
 
@@ -19,7 +20,7 @@ def measure(laboratory: Laboratory, say: Callable[[str], None]) -> Section:
     stored_hash = passwords.hash_password(PASSWORD)
 
     def signing_in(email: str, password: str, status: int) -> Callable[[], None]:
-        event = gateway_event("POST", "/api/auth/signin", {}, {"email": email, "password": password})
+        event = http_event("POST", "/api/auth/signin", body={"email": email, "password": password})
 
         def sign_in() -> None:
             answer = function(event)

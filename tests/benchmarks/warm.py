@@ -10,8 +10,9 @@ from mangum import Mangum
 from backend import __version__
 from backend.app import NAME
 from backend.errors import NotAuthenticated
+from dev.events import http_event
 from tests.auth.gateway import CONTEXT
-from tests.benchmarks.laboratory import Laboratory, gateway_event
+from tests.benchmarks.laboratory import Laboratory
 from tests.benchmarks.measure import Section, interleave, milliseconds
 
 
@@ -21,8 +22,8 @@ def measure(laboratory: Laboratory, say: Callable[[str], None]) -> Section:
     bare = partial(Mangum(bare_app(), lifespan="off"), context=CONTEXT)
     tampered = {"authorization": f"{laboratory.people.readers[0].headers['authorization']}x"}
     events = {
-        "`GET /`": gateway_event("GET", "/", {}),
-        "`GET /api/tasks`, tampered token": gateway_event("GET", "/api/tasks", tampered),
+        "`GET /`": http_event("GET", "/"),
+        "`GET /api/tasks`, tampered token": http_event("GET", "/api/tasks", headers=tampered),
     }
     rows = []
     for name, event in events.items():

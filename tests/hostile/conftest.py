@@ -6,24 +6,15 @@ import httpx2
 import pytest
 
 from backend.app import create_app
-from tests.conftest import MakeSettings
+from tests.conftest import NO_LIMITS, MakeSettings
 from tests.people import Person
 from tests.serving import serving
-
-UNLIMITED = 10_000  # the most that the settings take
 
 
 @pytest.fixture
 def server(make_settings: MakeSettings) -> Iterator[str]:
     """The URL of a real server, where nobody is ever told to come back later."""
-    settings = make_settings(
-        signin_failures_per_account_and_address=UNLIMITED,
-        signin_failures_per_account=UNLIMITED,
-        signin_failures_per_address=UNLIMITED,
-        signups_per_address=UNLIMITED,
-        refreshes_per_sign_in=UNLIMITED,
-    )
-    with serving(create_app(settings)) as url:
+    with serving(create_app(make_settings(**NO_LIMITS))) as url:
         yield url
 
 
