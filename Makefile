@@ -12,27 +12,28 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 start: .venv/installed ## serve the API on http://127.0.0.1:8000 (PORT=8001 for another), with a PostgreSQL of its own
-	@MAKE_PID=$$PPID exec .venv/bin/python -m dev
+	@MAKE_PID=$$PPID exec .venv/bin/python -m dev.start
 
 test: .venv/installed ## run the tests on a PostgreSQL of their own (ARGS="-k refresh -x" for pytest)
 	@.venv/bin/python -m pytest $(ARGS)
 
 check: .venv/installed ## check style and types
-	@.venv/bin/ruff check backend dev tests
-	@.venv/bin/ruff format --check backend dev tests
-	@.venv/bin/mypy backend dev tests
+	@.venv/bin/ruff check backend benchmarks dev tests
+	@.venv/bin/ruff format --check backend benchmarks dev tests
+	@.venv/bin/mypy backend benchmarks dev tests
+	@.venv/bin/lint-imports --no-cache
 
 openapi: .venv/installed ## write openapi.json, the contract that a test compares with what is served
 	@.venv/bin/python -m dev.openapi
 
 traceability: .venv/installed ## write docs/traceability.md, the tests of every line of the specification
-	@.venv/bin/python -m tests.traceability
+	@.venv/bin/python -m tests.support.traceability
 
 test-long: .venv/installed ## run the tests that take minutes
 	@.venv/bin/python -m pytest -m long $(ARGS)
 
 bench: .venv/installed ## measure what is promised, against the plain way, into docs/benchmarks.md (about five minutes)
-	@.venv/bin/python -m tests.benchmarks
+	@.venv/bin/python -m benchmarks
 
 build: ## make what Lambda runs in .aws-sam/build/ApiFunction (ARCH=arm64 for the other processor; needs Python 3.13)
 	@$(call WITH_PYTHON_313,--arch $(or $(ARCH),x86_64))
@@ -48,10 +49,10 @@ WITH_PYTHON_313 = for python in $(PYTHONS); do \
 IS_313 = import sys, pip; sys.exit(sys.version_info[:2] != (3, 13))
 
 invoke: .venv/installed ## handle one event as Lambda would, without Docker: make invoke EVENT=events/list-tasks.json
-	@.venv/bin/python -m dev.invoke $(EVENT)
+	@.venv/bin/python -m dev.local_lambda.invoke $(EVENT)
 
 migrate: .venv/installed ## bring the database of DATABASE_URL up to date (DATABASE_DIRECT_URL is its owner's)
-	@.venv/bin/python -m backend.database.migrations
+	@.venv/bin/python -m backend.migrations
 
 validate: .venv-sam/installed ## check template.yaml
 	@SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate
@@ -61,8 +62,8 @@ deploy: .venv/installed .venv-sam/installed ## deploy to AWS, ENV=prod to produc
 
 lock: ## choose the newest packages that requirements*.in allow, and write requirements*.txt (needs uv)
 	uv pip compile $(LOCK) requirements.in --output-file requirements.txt
-	uv pip compile $(LOCK) requirements-dev.in --output-file requirements-dev.txt
-	uv pip compile $(LOCK) requirements-sam.in --output-file requirements-sam.txt
+	uv pip compile $(LOCK) requirements/dev.in --output-file requirements/dev.txt
+	uv pip compile $(LOCK) requirements/sam.in --output-file requirements/sam.txt
 LOCK = --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock"
 
@@ -74,7 +75,7 @@ clean-data: ## remove the database and the secrets of `make start`
 	@find .data -type l -exec sh -c 'rm -rf "$$(readlink "$$1")"' - {} \; 2>/dev/null || true
 	rm -rf .data
 
-.venv/installed: requirements.txt requirements-dev.txt $(if $(PYTHON),FORCE)
+.venv/installed: requirements.txt requirements/dev.txt $(if $(PYTHON),FORCE)
 	@for python in $(PYTHONS); do \
 		if "$$python" -c '$(USABLE)' >/dev/null 2>&1; then exec "$$python" -m dev.install; fi; \
 	done; \
@@ -82,9 +83,9 @@ clean-data: ## remove the database and the secrets of `make start`
 		'macOS: brew install python@3.13), or PYTHON=/path/to/one' >&2; exit 1
 
 # The SAM CLI pins packages that contradict ours, so it lives in an environment of its own.
-.venv-sam/installed: requirements-sam.txt | .venv/installed
+.venv-sam/installed: requirements/sam.txt | .venv/installed
 	@echo 'Installing the SAM CLI into .venv-sam (once, about a minute)'
 	@.venv/bin/python -m venv --clear .venv-sam
 	@.venv-sam/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps \
-		--requirement requirements-sam.txt
+		--requirement requirements/sam.txt
 	@touch $@

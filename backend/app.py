@@ -1,42 +1,35 @@
-"""Putting the application together: which parts it has, and in which order they surround a request."""
+"""Puts the application together: which parts it has, and in which order the middleware surrounds a request."""
 
-from fastapi import FastAPI, Request
-from fastapi.routing import APIRoute
-from pydantic import BaseModel
-from sqlalchemy import text
+from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from backend import __version__, docs_pages, documentation, errors, telemetry
+from backend import __version__, telemetry
 from backend.auth.router import router as auth_router
 from backend.auth.service import AuthService
 from backend.auth.tokens import Tokens
-from backend.database.retry import RetryingRoute
-from backend.database.session import Database
-from backend.documentation import documented
-from backend.middleware import REQUEST_ID, BodyLimit, CombinedHeaders, Cors, Gzip, LastResort, RequestLog, TrailingSlash
+from backend.database.transactions import Database
 from backend.settings import Settings
 from backend.tasks.router import router as tasks_router
+from backend.web import docs, error_handlers, openapi, parts
+from backend.web.middleware import (
+    REQUEST_ID,
+    BodyLimit,
+    CombinedHeaders,
+    Cors,
+    Deadline,
+    Gzip,
+    LastResort,
+    RequestLog,
+    TrailingSlash,
+)
+from backend.web.status import router as status_router
 
 NAME = "Todo API"
 GZIP_MINIMUM_BYTES = 64 * 1024
-"""Ten thousand tasks are 6 MB of JSON, and Lambda's answers end there; below this, gzip only costs time."""
+"""Ten thousand tasks are 6 MB of JSON, which is the limit of Lambda's answers. Below this, gzip only costs time."""
 CORS_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CORS_REQUEST_HEADERS = ("Authorization", "Content-Type", "If-Match")
 CORS_EXPOSED_HEADERS = ("Retry-After", "ETag", REQUEST_ID)
-
-
-class Info(BaseModel):
-    """What this API is."""
-
-    name: str
-    version: str
-    status: str
-
-
-class Health(BaseModel):
-    """That the database answers."""
-
-    status: str
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -48,41 +41,17 @@ def create_app(settings: Settings) -> FastAPI:
         description="Accounts, sign-ins with access and refresh tokens, and each person's own tasks.",
         middleware=_middleware(settings),
         redirect_slashes=False,
-        docs_url=None,  # FastAPI's pages load scripts from a CDN: docs_pages.py has ours
+        docs_url=None,  # FastAPI's pages load scripts from a CDN; `web/docs` has ours
         redoc_url=None,
     )
-    app.state.settings = settings
-    app.state.database = Database(settings.database(), pool_size=settings.database_pool_size)
-    app.state.tokens = _tokens(settings)
-    app.state.auth = AuthService(settings, app.state.tokens, app.state.database)
-    errors.install(app)
-    documentation.install(app)
-    for router in (auth_router, tasks_router):
+    database = Database(settings.database(), pool_size=settings.database_pool_size)
+    tokens = _tokens(settings)
+    parts.install(app, settings, database, tokens, AuthService(settings, tokens, database))
+    error_handlers.install(app)
+    openapi.install(app)
+    for router in (auth_router, tasks_router, status_router):
         app.router.routes.extend(router.routes)  # include_router would build each route again at the first request
-    app.router.route_class = RetryingRoute
-
-    @app.get("/", tags=["status"], summary="What this is", responses=documented(errors.PayloadTooLarge))
-    def info() -> Info:
-        """Name and version. Does not touch the database."""
-        return Info(name=NAME, version=__version__, status="ok")
-
-    @app.get(
-        "/api/health",
-        tags=["status"],
-        summary="Whether the database answers",
-        responses=documented(errors.PayloadTooLarge, errors.Unavailable),
-    )
-    def health(request: Request) -> Health:
-        """Ask the database."""
-        database: Database = request.app.state.database
-        with database.transaction() as session:
-            session.connection().execute(text("select 1"))
-        return Health(status="ok")
-
-    docs_pages.install(app)
-    for route in app.routes:
-        if isinstance(route, APIRoute):
-            route.operation_id = route.name  # what a generated client calls the function
+    docs.install(app)
     return app
 
 
@@ -101,6 +70,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         Middleware(LastResort),
         Middleware(Gzip, minimum_size=GZIP_MINIMUM_BYTES, compresslevel=4),
         Middleware(BodyLimit),
+        Middleware(Deadline),
         Middleware(TrailingSlash),
     ]
 

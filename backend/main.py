@@ -4,11 +4,11 @@ import os
 import random
 import sys
 
-from backend.cold_start import cheap_imports
+from backend.aws.cold_start import cheap_imports
 
 with cheap_imports():
     from backend.app import create_app
-    from backend.gateway import GatewayHandler
+    from backend.aws.handler import GatewayHandler
     from backend.settings import ConfigurationError, load_settings
     from backend.telemetry import logger
 

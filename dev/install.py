@@ -11,7 +11,7 @@ from dev.lock import acquire
 CHECKOUT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = CHECKOUT / ".venv"
 STAMP = ENVIRONMENT / "installed"
-LOCK_FILES = [CHECKOUT / "requirements.txt", CHECKOUT / "requirements-dev.txt"]
+LOCK_FILES = [CHECKOUT / "requirements.txt", CHECKOUT / "requirements/dev.txt"]
 INSTALL_SECONDS = 1800
 
 

@@ -19,13 +19,14 @@ from starlette.testclient import TestClient
 
 from backend import telemetry
 from backend.app import create_app
-from backend.database.migrations.apply import migrate
+from backend.migrations.apply import migrate
 from backend.settings import Settings
-from dev.postgres import EmbeddedPostgres
-from tests.cheap_passwords import hash_cheaply
-from tests.contract import check_documented
-from tests.database_copy import DatabaseCopy
-from tests.people import Person
+from dev.embedded_postgres.server import EmbeddedPostgres
+from tests.support.applications import close
+from tests.support.cheap_passwords import hash_cheaply
+from tests.support.contract import check_documented
+from tests.support.database_copy import DatabaseCopy
+from tests.support.people import Person
 
 FAST_POSTGRES = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 SECRET = "a secret for the tests, long enough to be one"
@@ -38,6 +39,7 @@ NO_LIMITS: dict[str, Any] = {
 """Settings for tests that are not about being refused: the most that they take."""
 
 numbers = itertools.count(1)
+pytest_plugins = ["tests.support.database_fixtures"]
 
 
 @pytest.fixture(scope="session")
@@ -132,7 +134,7 @@ def make_client(make_settings: MakeSettings) -> Iterator[MakeClient]:
 
         def make(*, address: str | None = None, app: FastAPI | None = None, **overrides: Any) -> TestClient:
             app = app or create_app(make_settings(**overrides))
-            running.callback(app.state.database.close)
+            running.callback(close, app)
             address = address or str(ipaddress.IPv4Address("10.0.0.0") + next(numbers))
             client = TestClient(app, raise_server_exceptions=False, client=(address, 50000), follow_redirects=False)
             client.event_hooks["response"] = [check_documented]

@@ -16,9 +16,9 @@ import pytest
 from backend.app import create_app
 from backend.settings import Settings
 from tests.conftest import MakeSettings
-from tests.contract import check_documented
-from tests.people import PASSWORD, Person
-from tests.serving import serving
+from tests.support.contract import check_documented
+from tests.support.people import PASSWORD, Person
+from tests.support.serving import serving
 
 POOLS = [20, 0]
 CLIENTS = 100

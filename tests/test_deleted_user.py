@@ -4,7 +4,7 @@ import pytest
 from pg8000.native import Connection as OwnerConnection
 from starlette.testclient import TestClient
 
-from tests.people import PASSWORD, Person
+from tests.support.people import PASSWORD, Person
 
 
 def rows_of(owner: OwnerConnection, person: Person) -> list[list[int]]:

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 from pg8000.native import Connection as OwnerConnection
 
-from tests.database_copy import LOGIN_PASSWORD, DatabaseCopy
+from tests.support.database_copy import LOGIN_PASSWORD, DatabaseCopy
 
 AUTH_SECRET = "hygiene-secret-that-signs-everything-0123456789"
 PREVIOUS_SECRET = "hygiene-secret-that-signed-before-0123456789"
@@ -96,7 +96,7 @@ def server(fresh_database: DatabaseCopy, log: Path) -> Iterator[subprocess.Popen
     with socket.socket() as listening, log.open("wb") as output:
         listening.bind(("127.0.0.1", 0))
         listening.listen()  # from here on clients may come, and wait
-        command = [sys.executable, "-m", "tests.loud_server", str(listening.fileno())]
+        command = [sys.executable, "-m", "tests.support.loud_server", str(listening.fileno())]
         child = subprocess.Popen(
             [*command, f"http://127.0.0.1:{listening.getsockname()[1]}"],
             env=environment,

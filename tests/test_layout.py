@@ -1,85 +1,59 @@
-"""The code keeps to its own rules: which part may know which, and that everything says its types."""
+"""The structure is checked by tools (`make check`). These tests run them, and show that they would notice."""
 
-import ast
-from collections.abc import Iterator
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-SOURCES = sorted((CHECKOUT / "backend").rglob("*.py"))
-HTTP = ("fastapi", "starlette", "mangum")
-
-FORBIDDEN: dict[str, tuple[str, ...]] = {
-    # services hold the rules and never see a request
-    "auth/service.py": HTTP,
-    "auth/throttle.py": HTTP,
-    "auth/passwords.py": HTTP,
-    "auth/tokens.py": (*HTTP, "sqlalchemy", "sqlmodel"),
-    "tasks/service.py": HTTP,
-    "tasks/statements.py": HTTP,
-    # routers translate HTTP and never see SQL
-    "auth/router.py": ("sqlalchemy", "sqlmodel", "backend.database.session", "backend.auth.models"),
-    "tasks/router.py": ("sqlalchemy", "sqlmodel", "backend.database.session"),
-    # main → auth, tasks → database, errors, settings
-    "database/": ("backend.auth", "backend.tasks", "backend.app", "backend.main", "backend.middleware"),
-    "auth/": ("backend.tasks", "backend.app", "backend.main", "backend.middleware"),
-    "tasks/": (
-        *("backend.auth.service", "backend.auth.router", "backend.auth.tokens", "backend.auth.models"),
-        *("backend.app", "backend.main", "backend.middleware"),
-    ),
-    "errors.py": ("backend.auth", "backend.tasks", "backend.database", "backend.app"),
-    "settings.py": ("backend.auth", "backend.tasks", "backend.app"),
-    # nothing that is deployed knows what is not
-    "": ("dev", "tests", "pytest", "alembic", "boto3", "aws_xray_sdk"),
-}
-"""By file or folder: what it must not import when it is imported."""
-EXCEPTIONS = {
-    # never imported by the function (tests/aws_lambda/test_imports.py); they compare all tables with the models
-    ("database/migrations/", "alembic"),
-    ("database/migrations/env.py", "backend.auth"),
-    ("database/migrations/env.py", "backend.tasks"),
-    ("database/retry.py", "fastapi"),
-}
+PROGRAMS = Path(sys.executable).parent
+PACKAGES = ("backend", "benchmarks", "dev", "tests")
 
 
-def imports_of(path: Path) -> Iterator[str]:
-    """The modules that a file imports at its top level; those inside functions are there for a reason."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.module is not None, f"{path} imports relatively"
-            yield node.module
-            yield from (f"{node.module}.{name.name}" for name in node.names)
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    """The rules of pyproject.toml on the packages in `folder`."""
+    command = [PROGRAMS / "lint-imports", "--no-cache"]
+    return subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True)
 
 
 @pytest.mark.spec("NFR-018")
-@pytest.mark.parametrize("part", FORBIDDEN)
-def test_data_goes_one_way(part: str) -> None:
-    found = []
-    files = {str(path.relative_to(CHECKOUT / "backend")): path for path in SOURCES}
-    concerned = {name: path for name, path in files.items() if name.startswith(part)}
-    assert concerned, f"there is no backend/{part}"
-    for name, path in concerned.items():
-        for module in imports_of(path):
-            for forbidden in FORBIDDEN[part]:
-                excused = any(name.startswith(place) and forbidden == what for place, what in EXCEPTIONS)
-                if (module == forbidden or module.startswith(f"{forbidden}.")) and not excused:
-                    found.append(f"backend/{name} imports {module}")
-    assert found == []
+def test_imports_point_one_way() -> None:
+    ran = lint_imports(CHECKOUT)
+
+    assert ran.returncode == 0, ran.stdout
+    assert " 0 broken" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("postgres/network.py", "import backend.settings"),
+        ("database/failures.py", "import backend.web.routing"),
+        ("auth/service.py", "import fastapi"),
+        ("tasks/service.py", "import backend.auth.models"),
+        ("tasks/router.py", "import sqlalchemy"),
+        ("telemetry.py", "import boto3"),
+        ("app.py", "import backend.migrations.apply"),
+    ],
+)
+def test_an_import_in_the_wrong_direction_is_noticed(tmp_path: Path, module: str, line: str) -> None:
+    for package in PACKAGES:
+        shutil.copytree(
+            CHECKOUT / package, tmp_path / package, ignore=shutil.ignore_patterns("node_modules", "__pycache__")
+        )
+    shutil.copy(CHECKOUT / "pyproject.toml", tmp_path)
+    source = tmp_path / "backend" / module
+    source.write_text(f"{source.read_text()}\n{line}\n")
+
+    assert lint_imports(tmp_path).returncode == 1
 
 
 @pytest.mark.spec("NFR-022")
 def test_every_function_says_its_types() -> None:
-    untyped = []
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                arguments = node.args
-                named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-                named += [each for each in (arguments.vararg, arguments.kwarg) if each]
-                missing = [each.arg for each in named if each.annotation is None and each.arg not in ("self", "cls")]
-                if missing or node.returns is None:
-                    untyped.append(f"{path.relative_to(CHECKOUT)}:{node.lineno} {node.name}")
-    assert untyped == []
+    command = [PROGRAMS / "ruff", "check", "--no-cache", "--isolated", "--select", "ANN0,ANN2", "backend"]
+
+    ran = subprocess.run(command, check=False, cwd=CHECKOUT, capture_output=True, text=True)
+
+    assert ran.returncode == 0, ran.stdout

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from backend.app import create_app
-from tests.benchmarks.__main__ import REPORT
-from tests.benchmarks.report import with_targets
+from benchmarks.__main__ import REPORT
+from benchmarks.report import with_targets
 from tests.conftest import MakeSettings
-from tests.database_copy import DatabaseCopy
-from tests.serving import serving
+from tests.support.database_copy import DatabaseCopy
+from tests.support.serving import serving
 
 README = Path(__file__).parents[1] / "README.md"
 CHANGING = re.compile(r'(?<=")(?:[0-9a-f-]{36}|[0-9T:.-]{26}Z|eyJ[\w.-]+)(?=")')

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 )
 
 from tests.conftest import NO_LIMITS, MakeClient
-from tests.people import PASSWORD, Person
+from tests.support.people import PASSWORD, Person
 
 titles = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=20).filter(
     str.strip

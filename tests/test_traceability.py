@@ -1,6 +1,6 @@
 """Nothing that the specification asks for is without a test."""
 
-from tests.traceability import SPECIFICATION, TABLE, proofs, requirements, table
+from tests.support.traceability import SPECIFICATION, TABLE, proofs, requirements, table
 
 OWED = requirements(SPECIFICATION.read_text(encoding="utf-8"))
 

@@ -2,7 +2,8 @@
 
 Verifying the token is pure computation. The sign-in is checked by the first statement of the transaction, and the same
 statement hands the transaction over to PostgreSQL's row level security: from there on it is `todo_user`, and sees the
-tasks of this user only. A dependency that held a connection would deadlock under load (FACTS.md), so none does.
+tasks of this user only. A dependency that held a connection would deadlock under load, so none does
+(docs/decisions/0006-no-connection-held-by-a-dependency.md).
 """
 
 from collections.abc import Iterator
@@ -16,14 +17,16 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import text
 from sqlmodel import Session
 
-from backend.auth.tokens import InvalidToken, Kind
-from backend.database.session import Database
+from backend.auth.tokens import InvalidToken, Kind, Tokens
+from backend.database.roles import USER_ROLE
+from backend.database.transactions import Database
 from backend.errors import NotAuthenticated
+from backend.web.parts import part
 
 bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="The access token of a sign-in.")
 
-BIND_TO_USER = text("""
-    select set_config('app.user_id', cast(user_id as text), true), set_config('role', 'todo_user', true)
+BIND_TO_USER = text(f"""
+    select set_config('app.user_id', cast(user_id as text), true), set_config('role', '{USER_ROLE}', true)
     from refresh_tokens
     where id = :sign_in_id and user_id = :user_id and revoked_at is null and expires_at > clock_timestamp()
 """)
@@ -60,7 +63,10 @@ class CurrentUser:
 
 
 async def current_user(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    tokens: Annotated[Tokens, Depends(part(Tokens))],
+    database: Annotated[Database, Depends(part(Database))],
 ) -> CurrentUser:
     """The user of the request's access token.
 
@@ -69,11 +75,11 @@ async def current_user(
     if credentials is None:
         raise NotAuthenticated
     try:
-        claims = request.app.state.tokens.verify(credentials.credentials, Kind.ACCESS)
+        claims = tokens.verify(credentials.credentials, Kind.ACCESS)
     except InvalidToken:
         raise NotAuthenticated from None
     request.state.user_id = str(claims.user_id)  # for the access log
-    return CurrentUser(claims.user_id, claims.sid, request.app.state.database)
+    return CurrentUser(claims.user_id, claims.sid, database)
 
 
 AuthenticatedUser = Annotated[CurrentUser, Depends(current_user)]

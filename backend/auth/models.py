@@ -6,8 +6,8 @@ from uuid import UUID
 from sqlalchemy import ARRAY, CheckConstraint, DateTime, Index, Text
 from sqlmodel import Field, SQLModel
 
-from backend.database.model import new_id, timestamp
-from backend.text import EMAIL_MAX_LENGTH
+from backend.database.columns import new_id, timestamp
+from backend.web.text import EMAIL_MAX_LENGTH
 
 NAME_MAX_LENGTH = 100
 

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Depends, Request
 from backend.auth.current_user import AuthenticatedUser
 from backend.auth.schemas import AuthResponse, Refresh, SignedOut, SignIn, SignUp
 from backend.auth.service import AuthService, EmailTaken, WrongCredentials
-from backend.documentation import documented
 from backend.errors import (
     MalformedRequest,
     NotAuthenticated,
@@ -16,17 +15,13 @@ from backend.errors import (
     Unavailable,
     Unprocessable,
 )
-from backend.json_body import JsonRoute
+from backend.web.openapi import documented
+from backend.web.parts import part
+from backend.web.routing import ApiRoute
 
 BODY_ERRORS = (MalformedRequest, PayloadTooLarge, Unprocessable)
 
-router = APIRouter(prefix="/api/auth", tags=["auth"], route_class=JsonRoute)
-
-
-async def auth_service(request: Request) -> AuthService:
-    """The application's auth service."""
-    service: AuthService = request.app.state.auth
-    return service
+router = APIRouter(prefix="/api/auth", tags=["auth"], route_class=ApiRoute)
 
 
 async def client_address(request: Request) -> str | None:
@@ -34,7 +29,7 @@ async def client_address(request: Request) -> str | None:
     return request.client.host if request.client else None
 
 
-Auth = Annotated[AuthService, Depends(auth_service)]
+Auth = Annotated[AuthService, Depends(part(AuthService))]
 ClientAddress = Annotated[str | None, Depends(client_address)]
 
 

@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from backend.auth.models import NAME_MAX_LENGTH
-from backend.database.model import Timestamp
+from backend.database.columns import Timestamp
 from backend.errors import BODY_LIMIT_BYTES
-from backend.text import Email, Line, Prose, may_be_left_out
+from backend.web.text import Email, Line, Prose, may_be_left_out
 
 PASSWORD_MIN_LENGTH = 8
 PASSWORD_MAX_LENGTH = 1024

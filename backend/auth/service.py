@@ -11,87 +11,17 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row
 from sqlmodel import Session
 
-from backend.auth import passwords, throttle
+from backend.auth import passwords, rate_limits, statements
+from backend.auth.rate_limits import Limit, Window
 from backend.auth.schemas import AuthResponse, UserPublic
-from backend.auth.throttle import Limit, Window
 from backend.auth.tokens import InvalidToken, Kind, Tokens
-from backend.database.session import Database
+from backend.database.transactions import Database
 from backend.errors import Conflict, NotAuthenticated, RateLimited
 from backend.settings import Settings
 from backend.telemetry import count, logger
-
-OPEN_SIGN_IN_OF_ACCOUNT = """
-    insert into refresh_tokens (user_id, current_jti, rotated_at, expires_at)
-    select id, gen_random_uuid(), clock_timestamp(), clock_timestamp() + cast(:lifetime as interval) from account
-    returning id as sign_in_id, user_id, current_jti, rotated_at, expires_at
-"""
-ENDED_SIGN_INS_REMOVED_AT_ONCE = 5
-"""More than a sign-in adds, so that the table shrinks as people sign in."""
-
-ASK = text(f"""
-    with removed as ({throttle.REMOVE_EXPIRED}), waiting as ({throttle.FULL_WINDOWS})
-    select waiting.wait, users.id as user_id, users.password_hash
-    from waiting left join users on users.email = :email
-""")
-WAIT = text(throttle.FULL_WINDOWS)
-
-CREATE_ACCOUNT = text(f"""
-    with account as (
-        insert into users (email, password_hash, name) values (:email, :password_hash, :name)
-        on conflict (email) do nothing
-        returning id, email, name, created_at
-    ), sign_in as ({OPEN_SIGN_IN_OF_ACCOUNT})
-    select sign_in.*, email, name, created_at from sign_in join account on account.id = user_id
-""")
-
-OPEN_SIGN_IN = text(f"""
-    with ended as (
-        delete from refresh_tokens where id in (
-            select id from refresh_tokens where expires_at < clock_timestamp()
-            order by expires_at limit {ENDED_SIGN_INS_REMOVED_AT_ONCE} for update skip locked
-        )
-    ), waiting as ({throttle.FULL_WINDOWS}), account as (
-        select id, email, name, created_at from users, waiting where id = :user_id and waiting.wait is null
-    ), sign_in as ({OPEN_SIGN_IN_OF_ACCOUNT})
-    select sign_in.*, email, name, created_at from sign_in join account on account.id = user_id
-""")
-"""A row when there still is room among the wrong passwords; none when there is not."""
-
-STORE_REHASH = text("update users set password_hash = :new_hash where id = :user_id and password_hash = :old_hash")
-
-ROTATE = text("""
-    update refresh_tokens r set
-        current_jti = case when current_jti = :jti then :successor else current_jti end,
-        previous_jti = case when current_jti = :jti then current_jti else previous_jti end,
-        rotated_at = case when current_jti = :jti then clock_timestamp() else rotated_at end,
-        expires_at = case
-            when current_jti = :jti then clock_timestamp() + cast(:lifetime as interval)
-            else r.expires_at
-        end,
-        revoked_at = case
-            when current_jti = :jti then null
-            when previous_jti = :jti and rotated_at > clock_timestamp() - cast(:leeway as interval) then null
-            else clock_timestamp()
-        end
-    from users u
-    where r.id = :sign_in_id and r.user_id = :user_id and u.id = r.user_id
-        and r.revoked_at is null and r.expires_at > clock_timestamp()
-    returning r.id as sign_in_id, r.user_id, current_jti, rotated_at, r.expires_at, revoked_at is not null as is_reuse,
-        current_jti = :successor as is_rotation, u.email, u.name, u.created_at
-""")
-"""Rotate the current token, repeat the successor of the one just before it, revoke the sign-in for any other.
-
-Every right-hand side sees the row as it was; clients that come at once queue at the row's lock, and the later ones see
-what the first one left. No row: the sign-in has ended."""
-
-SIGN_OUT = text("""
-    update refresh_tokens set revoked_at = clock_timestamp()
-    where id = :sign_in_id and user_id = :user_id and revoked_at is null and expires_at > clock_timestamp()
-    returning id
-""")
 
 
 class WrongCredentials(NotAuthenticated):
@@ -122,7 +52,7 @@ class AuthService:
         :raises EmailTaken: also for the later one of two at once
         """
         limit = Limit("sign-ups per address", self.settings.signups_per_address)
-        window = self._window(self.settings.signup_window_seconds, (limit, throttle.network(address)))
+        window = self._window(self.settings.signup_window_seconds, (limit, rate_limits.network(address)))
         with self.database.conversation() as begin:
             with begin() as session:
                 wait = None if window.charge(session) else self._wait(session, window)
@@ -130,7 +60,7 @@ class AuthService:
             password_hash = passwords.hash_password(password)
             with begin() as session:
                 account = {"email": email, "password_hash": password_hash, "name": name, "lifetime": self._lifetime}
-                sign_in = session.connection().execute(CREATE_ACCOUNT, account).one_or_none()
+                sign_in = session.connection().execute(statements.CREATE_ACCOUNT, account).one_or_none()
         if sign_in is None:
             raise EmailTaken
         return self._response(sign_in)
@@ -144,10 +74,14 @@ class AuthService:
         :raises RateLimited: too many wrong passwords
         :raises WrongCredentials: after the same work for an unknown e-mail as for a wrong password
         """
-        window = self._guesses(email, throttle.network(address))
+        window = self._guesses(email, rate_limits.network(address))
         with self.database.conversation() as begin:
             with begin() as session:
-                asked = session.connection().execute(ASK, {**window.parameters, "email": email}).one()
+                asked = (
+                    session.connection()
+                    .execute(statements.CHECK_LIMITS_AND_FIND_ACCOUNT, {**window.parameters, "email": email})
+                    .one()
+                )
             self._refuse_if(asked.wait)
             is_right = passwords.verify_password(password, asked.password_hash)
             new_hash = None
@@ -190,7 +124,7 @@ class AuthService:
         }
         wait = None
         with self.database.transaction() as session:
-            rotated = session.connection().execute(ROTATE, presented).one_or_none()
+            rotated = session.connection().execute(statements.ROTATE, presented).one_or_none()
             # Only a rotation is charged: a thief who keeps the limit full must not hide the owner's reuse by it, and
             # a page whose many calls all refresh at once must not sign anybody out.
             if rotated and rotated.is_rotation and not window.charge(session):
@@ -211,7 +145,7 @@ class AuthService:
         :raises NotAuthenticated: it had ended already
         """
         with self.database.transaction() as session:
-            ended = session.connection().execute(SIGN_OUT, {"sign_in_id": sign_in_id, "user_id": user_id})
+            ended = session.connection().execute(statements.SIGN_OUT, {"sign_in_id": sign_in_id, "user_id": user_id})
             is_ended = ended.one_or_none() is not None
         if not is_ended:
             raise NotAuthenticated
@@ -221,7 +155,7 @@ class AuthService:
         return timedelta(days=self.settings.refresh_token_expire_days)
 
     def _window(self, seconds: int, *limits: tuple[Limit, str]) -> Window:
-        return throttle.window(self.settings.better_auth_secret.get_secret_value(), seconds, limits)
+        return rate_limits.window(self.settings.better_auth_secret.get_secret_value(), seconds, limits)
 
     def _guesses(self, email: str, network: str) -> Window:
         """The limits on wrong passwords. Unknown e-mails count alike, or the limit would tell which are known."""
@@ -238,15 +172,15 @@ class AuthService:
 
     def _open_sign_in(self, session: Session, window: Window, asked: Row[Any], new_hash: str | None) -> Row[Any] | None:
         parameters = {**window.parameters, "user_id": asked.user_id, "lifetime": self._lifetime}
-        opened = session.connection().execute(OPEN_SIGN_IN, parameters).one_or_none()
+        opened = session.connection().execute(statements.OPEN_SIGN_IN, parameters).one_or_none()
         if opened and new_hash:
             rehash = {"user_id": asked.user_id, "old_hash": asked.password_hash, "new_hash": new_hash}
-            session.connection().execute(STORE_REHASH, rehash)
+            session.connection().execute(statements.STORE_REHASH, rehash)
         return opened
 
     def _wait(self, session: Session, window: Window) -> timedelta:
         """How long until the window has room again; a moment, when that has happened since it was found full."""
-        return session.connection().execute(WAIT, window.parameters).scalar_one() or timedelta()
+        return session.connection().execute(statements.TIME_UNTIL_ROOM, window.parameters).scalar_one() or timedelta()
 
     def _refuse_if(self, wait: timedelta | None) -> None:
         if wait is not None:

@@ -1,4 +1,5 @@
-"""What a database failure means to the client: one table, by SQLSTATE, because class names do not tell (FACTS.md).
+"""What a database failure means to the client: one table, by SQLSTATE. pg8000's and SQLAlchemy's
+exception classes do not tell the failures apart.
 
 A 503 carries `Retry-After` only when it is certain that nothing was written. That is so for everything but a COMMIT
 whose answer got lost: PostgreSQL undoes a transaction that was not committed.
@@ -7,22 +8,19 @@ whose answer got lost: PostgreSQL undoes a transaction that was not committed.
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from backend.database.connection import sqlstate
-from backend.database.network import ConnectFailed, ConnectionLost, OutOfTime, ServerNotTrusted
 from backend.errors import ApiError, Conflict, InternalError, Unavailable, Unprocessable
+from backend.postgres import ConnectFailed, ConnectionLost, OutOfTime, ServerNotTrusted, sqlstate
+from backend.postgres.sqlstates import (
+    CONFLICTS,
+    FATE_UNKNOWN,
+    MISCONFIGURED,
+    OVERLOADED,
+    SERIALIZATION_CONFLICTS,
+    UNSTORABLE,
+)
 from backend.telemetry import count, logger
 
 RETRY_AFTER_SECONDS = 2
-
-SERIALIZATION_CONFLICTS = ("40001", "40P01")
-CONFLICTS = ("23505", "23503")
-UNSTORABLE = ("22", "23514", "23502")
-OVERLOADED = ("53", "55", "57", "25P03", "40")
-"""Full, starting, stopping, timed out or out of disk: an operator need not act unless it lasts."""
-MISCONFIGURED = ("28", "3D", "08", "42", "25006", "58")
-"""A wrong password or database, a schema of another version, a missing right, a broken disk: an operator must act."""
-CUT_OFF = ("57P0", "08")
-"""The end of the connection, said by PostgreSQL or the pooler: in the middle of a COMMIT nobody knows its fate."""
 
 
 class DatabaseUnavailable(Unavailable):
@@ -60,7 +58,7 @@ def translate(error: Exception, *, committing: bool) -> ApiError:
         return Conflict()
     if state.startswith(UNSTORABLE):
         return Unprocessable()
-    nothing_was_written = not (committing and state.startswith(CUT_OFF))
+    nothing_was_written = not (committing and state.startswith(FATE_UNKNOWN))
     if state.startswith(MISCONFIGURED):
         return unavailable(state, urgent=True, nothing_was_written=nothing_was_written)
     if state.startswith(OVERLOADED):

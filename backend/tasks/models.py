@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, Text, false, text
 from sqlmodel import Field, SQLModel
 
-from backend.database.model import new_id, timestamp
+from backend.database.columns import new_id, timestamp
 
 TITLE_MAX_LENGTH = 200
 DESCRIPTION_MAX_LENGTH = 2000

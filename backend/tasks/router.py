@@ -4,11 +4,10 @@ import re
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Response
 from pydantic import BeforeValidator
 
 from backend.auth.current_user import AuthenticatedUser
-from backend.documentation import documented
 from backend.errors import (
     MalformedRequest,
     NotAuthenticated,
@@ -17,11 +16,14 @@ from backend.errors import (
     Unavailable,
     Unprocessable,
 )
-from backend.json_body import JsonRoute
+from backend.settings import Settings
 from backend.tasks import service
 from backend.tasks.models import Task
 from backend.tasks.schemas import TaskCreate, TaskPublic, TaskUpdate
 from backend.tasks.service import OverlappingUpdate, TaskNotFound, TooManyTasks, Versions
+from backend.web.openapi import documented
+from backend.web.parts import part
+from backend.web.routing import ApiRoute
 
 ALWAYS = (NotAuthenticated, PayloadTooLarge, Unavailable)
 WITH_BODY = (*ALWAYS, MalformedRequest, Unprocessable)
@@ -39,7 +41,7 @@ LEADS_TO = {
 }
 """What can be done with a task that was just created, for clients that follow the document's links."""
 
-router = APIRouter(prefix="/api/tasks", tags=["tasks"], route_class=JsonRoute)
+router = APIRouter(prefix="/api/tasks", tags=["tasks"], route_class=ApiRoute)
 
 
 def task_id_of(text: str) -> UUID:
@@ -62,12 +64,6 @@ async def allowed_versions(
     return [int(tag[1]) for tag in tags if tag]
 
 
-async def tasks_per_user(request: Request) -> int:
-    """The most tasks one user may have."""
-    limit: int = request.app.state.settings.tasks_per_user
-    return limit
-
-
 TaskId = Annotated[UUID, BeforeValidator(task_id_of)]
 Allowed = Annotated[Versions, Depends(allowed_versions)]
 
@@ -87,10 +83,14 @@ def list_tasks(user: AuthenticatedUser) -> Response:
     response_model=TaskPublic,
     responses={**documented(*WITH_BODY, TooManyTasks), 201: {**WITH_ONE_TASK, "links": LEADS_TO}},
 )
-def create_task(body: TaskCreate, user: AuthenticatedUser, limit: Annotated[int, Depends(tasks_per_user)]) -> Response:
+def create_task(
+    body: TaskCreate, user: AuthenticatedUser, settings: Annotated[Settings, Depends(part(Settings))]
+) -> Response:
     """Create a task of yours, not completed yet."""
     with user.transaction() as own:
-        task = service.create(own, title=body.title, description=body.description, tasks_per_user=limit)
+        task = service.create(
+            own, title=body.title, description=body.description, tasks_per_user=settings.tasks_per_user
+        )
     return _answer(task, 201)
 
 

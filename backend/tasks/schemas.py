@@ -5,9 +5,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
-from backend.database.model import Timestamp
+from backend.database.columns import Timestamp
 from backend.tasks.models import DESCRIPTION_MAX_LENGTH, TITLE_MAX_LENGTH
-from backend.text import Line, Prose, may_be_left_out
+from backend.web.text import Line, Prose, may_be_left_out
 
 Title = Annotated[str, Line(TITLE_MAX_LENGTH)]
 Description = Annotated[str, Prose(DESCRIPTION_MAX_LENGTH)]

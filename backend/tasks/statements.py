@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import array
 from sqlmodel import col
 
-from backend.database.model import TIMESTAMP_FORMAT
+from backend.database.columns import TIMESTAMP_FORMAT
 from backend.tasks.models import Task
 from backend.tasks.schemas import TaskPublic
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from dev.bundle.assemble import assemble
 from dev.bundle.target import Architecture
 from dev.bundle.verify import size_bytes, verify
-from dev.problem import Problem
+from dev.user_error import UserError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -22,7 +22,7 @@ def main() -> int:
         architecture = Architecture.named(chosen.arch)
         assemble(CHECKOUT, chosen.into, architecture)
         verify(chosen.into, architecture)
-    except Problem as problem:
+    except UserError as problem:
         print(f"Bundle: {problem}", file=sys.stderr)
         return 1
     print(f"Bundle: {chosen.into} ({architecture.name}, {size_bytes(chosen.into) / 1e6:.1f} MB unzipped)", flush=True)

@@ -11,14 +11,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dev.bundle.target import Architecture, require_python
-from dev.problem import Problem
+from dev.user_error import UserError
 
 TASK_ROOT = "/var/task"
 """Where Lambda unpacks the bundle: what tracebacks name as a module's place."""
 ZIP_EPOCH_SECONDS = 315_532_800
 """1980-01-01, the oldest time that a zip can carry and the one that SAM writes into every package."""
 
-NOT_DEPLOYED = ("backend/database/migrations",)
+NOT_DEPLOYED = ("backend/migrations",)
 """Migrations run from a developer's machine or a pipeline, on the direct URL and with Alembic."""
 WASTE_FOLDERS = ("bin", "passlib/tests", "sqlalchemy/testing")
 UNUSED = ("rsa", "pyasn1", "pydantic/v1")
@@ -32,7 +32,7 @@ WASTE_NAMES = ("py.typed", "RECORD", "WHEEL", "INSTALLER", "REQUESTED", "direct_
 def assemble(checkout: Path, bundle: Path, architecture: Architecture) -> None:
     """Fill the folder `bundle`, which is emptied first, from the sources and the locked packages of `checkout`.
 
-    :raises Problem: one line that says what to mend
+    :raises UserError: one line that says what to mend
     """
     require_python()
     _empty(bundle)
@@ -45,21 +45,21 @@ def assemble(checkout: Path, bundle: Path, architecture: Architecture) -> None:
 
 def _empty(bundle: Path) -> None:
     if bundle.exists() and not (bundle.is_dir() and (not any(bundle.iterdir()) or (bundle / "backend").is_dir())):
-        raise Problem(f"{bundle} is there already, and is not a bundle; remove it first")
+        raise UserError(f"{bundle} is there already, and is not a bundle; remove it first")
     shutil.rmtree(bundle, ignore_errors=True)
     bundle.mkdir(parents=True)
 
 
 def _install(requirements: Path, bundle: Path, architecture: Architecture) -> None:
     if find_spec("pip") is None:
-        raise Problem(f"{sys.executable} has no pip; `make build` in a checkout with .venv uses the one there")
+        raise UserError(f"{sys.executable} has no pip; `make build` in a checkout with .venv uses the one there")
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
     command += ["--root-user-action=ignore", "--no-deps", "--require-hashes", f"--requirement={requirements}"]
     command += [f"--target={bundle}", "--no-compile", *architecture.pip_options]
     installed = subprocess.run(command, check=False, capture_output=True, text=True)
     if installed.returncode != 0:
         errors = [line for line in installed.stderr.splitlines() if line.startswith("ERROR")] or ["no reason given"]
-        raise Problem(f"pip cannot install requirements.txt for {architecture.name}: {errors[-1]}")
+        raise UserError(f"pip cannot install requirements.txt for {architecture.name}: {errors[-1]}")
 
 
 def _remove_waste(bundle: Path) -> None:
@@ -81,7 +81,7 @@ def _compile(bundle: Path) -> None:
         invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
     )
     if not compiled:
-        raise Problem("a module cannot be compiled; `python -m compileall backend` says which")
+        raise UserError("a module cannot be compiled; `python -m compileall backend` says which")
 
 
 def _make_uniform(bundle: Path) -> None:

@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 from typing import Self
 
-from dev.problem import Problem
+from dev.user_error import UserError
 
 PYTHON = (3, 13)
 """`Runtime: python3.13` in template.yaml. Bytecode is read by the minor version that wrote it, and by no other."""
@@ -25,10 +25,10 @@ class Architecture:
     def named(cls, name: str) -> Self:
         """The architecture as template.yaml calls it.
 
-        :raises Problem: Lambda has no such processor
+        :raises UserError: Lambda has no such processor
         """
         if name not in ELF_MACHINES:
-            raise Problem(f"ARCH must be {' or '.join(ELF_MACHINES)}, not {name!r}")
+            raise UserError(f"ARCH must be {' or '.join(ELF_MACHINES)}, not {name!r}")
         platform, machine = ELF_MACHINES[name]
         return cls(name, platform, machine)
 
@@ -47,8 +47,8 @@ ELF_MACHINES = {"x86_64": ("x86_64", 62), "arm64": ("aarch64", 183)}
 def require_python(version: tuple[int, int] = sys.version_info[:2]) -> None:
     """Refuse a Python whose bytecode Lambda would not read.
 
-    :raises Problem: it is another minor version
+    :raises UserError: it is another minor version
     """
     if version != PYTHON:
         wanted, found = (".".join(map(str, each)) for each in (PYTHON, version))
-        raise Problem(f"made by Python {wanted} only, because Lambda's reads no other bytecode; this is {found}")
+        raise UserError(f"made by Python {wanted} only, because Lambda's reads no other bytecode; this is {found}")

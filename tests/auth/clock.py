@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pg8000.native import Connection, identifier
 
-from tests.database_copy import LOGIN
+from tests.support.database_copy import LOGIN
 
 ARBITRARY_MOMENT = datetime(2031, 3, 5, 7, 11, 13, 250_000, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from tests.auth.clock import Clock
 from tests.conftest import MakeClient
-from tests.database_copy import DatabaseCopy
+from tests.support.database_copy import DatabaseCopy
 
 
 @pytest.fixture

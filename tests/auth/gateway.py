@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from backend.gateway import GatewayHandler
-from dev.events import NO_HEADERS, http_event
+from backend.aws.handler import GatewayHandler
+from dev.local_lambda.events import NO_HEADERS, http_event
 
 CONTEXT = SimpleNamespace(
     function_name="todo-api",

@@ -6,9 +6,9 @@ import httpx2
 from pg8000.native import Connection as OwnerConnection
 from starlette.testclient import TestClient
 
-from backend.auth import throttle
+from backend.auth import rate_limits
 from tests.conftest import SECRET
-from tests.people import PASSWORD
+from tests.support.people import PASSWORD
 
 WRONG = "a wrong password"
 LIMIT = 10
@@ -42,10 +42,10 @@ def at(address: str, client: httpx2.Client) -> TestClient:
 def hits(owner: OwnerConnection, email: str, address: str) -> list[int]:
     """How many are counted against account and address, the account, and the address."""
     limits = [
-        (throttle.Limit("guesses per account and address", 0), f"{email}\0{address}"),
-        (throttle.Limit("guesses per account", 0), email),
-        (throttle.Limit("guesses per address", 0), address),
+        (rate_limits.Limit("guesses per account and address", 0), f"{email}\0{address}"),
+        (rate_limits.Limit("guesses per account", 0), email),
+        (rate_limits.Limit("guesses per address", 0), address),
     ]
-    keys = throttle.window(SECRET, 900, limits).keys
+    keys = rate_limits.window(SECRET, 900, limits).keys
     counts = dict(owner.run("select key, cardinality(hits) from rate_limits where key = any(:keys)", keys=list(keys)))
     return [counts.get(key, 0) for key in keys]

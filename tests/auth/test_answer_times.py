@@ -7,7 +7,7 @@ import pytest
 
 from tests.auth.guesses import sign_in, some_email
 from tests.conftest import NO_LIMITS, MakeClient
-from tests.people import Person
+from tests.support.people import Person
 
 ATTEMPTS = 60
 

@@ -12,8 +12,9 @@ from starlette.testclient import TestClient
 
 from backend.auth.tokens import Kind, Tokens
 from backend.tasks import service
-from tests.contract import OPERATIONS, PROTECTED
-from tests.people import Person
+from backend.web.parts import part_of
+from tests.support.contract import OPERATIONS, PROTECTED
+from tests.support.people import Person
 
 NOT_SIGNED_IN = {"detail": "You are not signed in, or your sign-in has ended. Please sign in."}
 
@@ -24,7 +25,7 @@ def ask(client: TestClient, authorization: str | None) -> Any:
 
 
 def tokens_of(client: TestClient) -> Tokens:
-    return cast("Tokens", cast("FastAPI", client.app).state.tokens)
+    return part_of(cast("FastAPI", client.app), Tokens)
 
 
 @pytest.mark.spec("FR-013", "FR-014", "FR-037", "NFR-025", "US1-3", "SC-002")

@@ -23,15 +23,16 @@ from starlette.testclient import TestClient
 from backend.app import create_app
 from backend.auth.current_user import AuthenticatedUser, CurrentUser
 from backend.auth.tokens import Kind, Tokens
-from backend.database.connection import sqlstate
-from backend.database.migrations.apply import migrate
-from backend.database.session import Database
-from backend.database.url import DatabaseUrl
+from backend.database.transactions import Database
 from backend.errors import ApiError, NotAuthenticated
-from dev.postgres import EmbeddedPostgres
+from backend.migrations.apply import migrate
+from backend.postgres.sqlstates import sqlstate
+from backend.postgres.url import DatabaseUrl
+from dev.embedded_postgres.server import EmbeddedPostgres
 from tests.conftest import SECRET, MakeClient, MakeSettings
-from tests.database_copy import DatabaseCopy, connect
-from tests.people import Person
+from tests.support.applications import close
+from tests.support.database_copy import DatabaseCopy, connect
+from tests.support.people import Person
 
 INSUFFICIENT_PRIVILEGE = "42501"
 BYPASSING_OWNER = "owner_past_row_security"
@@ -430,7 +431,7 @@ def walls(make_settings: MakeSettings) -> Iterator[TestClient]:
     app = create_app(make_settings())
     with TestClient(app, raise_server_exceptions=False, follow_redirects=False) as client:
         yield client
-    app.state.database.close()
+    close(app)
 
 
 @pytest.mark.spec("FR-013", "FR-030", "SC-002", "US1-6")

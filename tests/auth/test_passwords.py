@@ -12,10 +12,10 @@ from pg8000.core import Context
 from pg8000.native import Connection as OwnerConnection
 
 from backend.auth import passwords
-from backend.database.connection import Connection
+from backend.postgres.connection import Connection
 from tests.conftest import MakeClient
-from tests.database_copy import LOGIN, DatabaseCopy
-from tests.people import PASSWORD, Person
+from tests.support.database_copy import LOGIN, DatabaseCopy
+from tests.support.people import PASSWORD, Person
 
 PARAMETERS = "$argon2id$v=19$m=19456,t=12,p=1$"
 

@@ -13,8 +13,8 @@ from backend.auth.tokens import Kind, Tokens
 from tests.auth.clock import Clock
 from tests.auth.crowd import at_once
 from tests.conftest import SECRET, MakeClient
-from tests.database_copy import DatabaseCopy
-from tests.people import Person
+from tests.support.database_copy import DatabaseCopy
+from tests.support.people import Person
 
 SIMULTANEOUS_REFRESHES = 50
 LEEWAY_SECONDS = 10

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from tests.auth.clock import Clock
 from tests.conftest import NO_LIMITS
-from tests.people import PASSWORD, Person
+from tests.support.people import PASSWORD, Person
 
 EXAMPLES = 50
 STEPS_OF_AN_EXAMPLE = 50

@@ -3,7 +3,7 @@
 import pytest
 from starlette.testclient import TestClient
 
-from tests.people import PASSWORD, Person
+from tests.support.people import PASSWORD, Person
 
 
 @pytest.mark.spec("FR-006", "FR-040", "FR-041", "US1-2", "SC-001")

@@ -8,8 +8,8 @@ from pg8000.native import Connection as OwnerConnection
 from tests.auth.clock import Clock
 from tests.auth.crowd import at_once
 from tests.conftest import MakeClient
-from tests.database_copy import DatabaseCopy
-from tests.people import Person
+from tests.support.database_copy import DatabaseCopy
+from tests.support.people import Person
 
 SIMULTANEOUS_SIGN_OUTS = 20
 

@@ -9,7 +9,7 @@ import pytest
 from pg8000.native import Connection as OwnerConnection
 from starlette.testclient import TestClient
 
-from tests.people import PASSWORD, Person
+from tests.support.people import PASSWORD, Person
 
 
 def somebody(**details: object) -> dict[str, object]:

@@ -22,7 +22,7 @@ from backend.auth.tokens import LIFETIME_MAX_SECONDS, TOKEN_MAX_LENGTH, InvalidT
 from backend.settings import ConfigurationError, load_settings
 from tests.auth.gateway import invoke
 from tests.conftest import SECRET, MakeClient
-from tests.people import Person
+from tests.support.people import Person
 
 HEADER = '{"alg":"HS256","typ":"JWT"}'
 ALG_NONE = '{"alg":"none","typ":"JWT"}'

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import cold_start
-from tests.benchmarks.__main__ import run
-from tests.benchmarks.budget import Budget
-from tests.benchmarks.bundles import CAN_RUN_HERE
-from tests.missing import missing
-from tests.pooler import require_pgbouncer
+from benchmarks import cold_start
+from benchmarks.__main__ import run
+from benchmarks.budget import Budget
+from benchmarks.bundles import CAN_RUN_HERE
+from tests.support.missing import missing
+from tests.support.pooler import require_pgbouncer
 
 pytestmark = [pytest.mark.spec("SC-007"), pytest.mark.long]
 

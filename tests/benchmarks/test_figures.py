@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from dev.problem import Problem
-from tests.benchmarks import bundles, report
-from tests.benchmarks.__main__ import begin_bundles
-from tests.benchmarks.crowd import Tally
-from tests.benchmarks.measure import Finding, Section, interleave, milliseconds
-from tests.benchmarks.throughput import Contender, Contest
+from benchmarks import bundles, report
+from benchmarks.__main__ import begin_bundles
+from benchmarks.crowd import Tally
+from benchmarks.measure import Finding, Section, interleave, milliseconds
+from benchmarks.throughput import Contender, Contest
+from dev.user_error import UserError
 
 HUNDRED = [number / 100 for number in range(1, 101)]
 
@@ -131,5 +131,5 @@ def test_a_machine_that_cannot_run_the_bundle_says_what_is_left_out(monkeypatch:
 @pytest.mark.skipif(not bundles.CAN_RUN_HERE, reason="only Python 3.13 on Linux x86_64 can run the bundle")
 def test_a_bundle_that_cannot_be_made_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(bundles, "CHECKOUT", tmp_path)  # where nothing is
-    with bundles.bundles_in_the_making() as making, pytest.raises(Problem, match=r"a bundle cannot be made: .*dev"):
+    with bundles.bundles_in_the_making() as making, pytest.raises(UserError, match=r"a bundle cannot be made: .*dev"):
         making.wait()

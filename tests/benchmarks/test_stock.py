@@ -10,11 +10,11 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from backend.settings import Settings
-from tests.benchmarks.stock import create_shared_tls_stock_app, create_stock_app
+from benchmarks.stock import create_shared_tls_stock_app, create_stock_app
 from tests.conftest import MakeClient, MakeSettings
-from tests.database_copy import DatabaseCopy
-from tests.people import Person
-from tests.pooler import Pooler, require_pgbouncer
+from tests.support.database_copy import DatabaseCopy
+from tests.support.people import Person
+from tests.support.pooler import Pooler, require_pgbouncer
 
 pytestmark = pytest.mark.spec("SC-007")
 

@@ -7,9 +7,9 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.database.failures import DatabaseUnavailable, TransactionConflict, translate
-from backend.database.network import ConnectFailed, ConnectionLost, OutOfTime, ServerNotTrusted
 from backend.errors import ApiError
-from tests.database.conftest import Logged, unavailable
+from backend.postgres.network import ConnectFailed, ConnectionLost, OutOfTime, ServerNotTrusted
+from tests.support.database_fixtures import Logged, unavailable
 
 
 def wrapped(cause: DriverError) -> DBAPIError:
@@ -24,7 +24,7 @@ def said(state: str) -> DBAPIError:
 
 def answer(error: ApiError) -> tuple[int, bool]:
     """Its status, and whether it invites the client to try again."""
-    return error.status_code, "Retry-After" in (error.headers or {})
+    return error.status, "Retry-After" in error.headers
 
 
 @pytest.mark.spec("NFR-014", "NFR-016", "EDGE-database-connection-failure")

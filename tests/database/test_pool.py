@@ -10,13 +10,15 @@ from sqlalchemy import text
 
 from backend.app import create_app
 from backend.auth import passwords
-from backend.database import session
+from backend.database import transactions
+from backend.database.transactions import Database
+from backend.web.parts import part_of
 from tests.auth.crowd import at_once
 from tests.conftest import MakeClient, MakeSettings
-from tests.database.conftest import CountFlights, Elsewhere, through
-from tests.database_copy import DatabaseCopy
-from tests.people import PASSWORD, Person
-from tests.serving import serving
+from tests.support.database_copy import DatabaseCopy
+from tests.support.database_fixtures import CountFlights, Elsewhere, through
+from tests.support.people import PASSWORD, Person
+from tests.support.serving import serving
 
 pytestmark = pytest.mark.spec("SC-020", "NFR-013")
 
@@ -121,8 +123,8 @@ class TestPool:
         shared_database: DatabaseCopy,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        assert session.POOL_RECYCLE_SECONDS < 300
-        monkeypatch.setattr(session, "POOL_RECYCLE_SECONDS", 0)
+        assert transactions.POOL_RECYCLE_SECONDS < 300
+        monkeypatch.setattr(transactions, "POOL_RECYCLE_SECONDS", 0)
         proxy = count_flights(shared_database.server.port)
         there = elsewhere(ada, database_url=through(proxy.port, shared_database), database_pool_size=1)
         there.tasks()
@@ -165,10 +167,10 @@ class TestPool:
         fresh_database: DatabaseCopy,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(session, "POOL_TIMEOUT_SECONDS", 0.1)
+        monkeypatch.setattr(transactions, "POOL_TIMEOUT_SECONDS", 0.1)
         app = create_app(make_settings(database_url=fresh_database.url, database_pool_size=1))
         there = Person(make_client(app=app), dora.password, dora.auth)
-        with app.state.database.transaction() as held:
+        with part_of(app, Database).transaction() as held:
             held.connection().execute(text("select 1"))
             answer = there.get("/api/tasks")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
@@ -182,13 +184,13 @@ class TestPool:
         fresh_database: DatabaseCopy,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(session, "POOL_TIMEOUT_SECONDS", 0.1)
+        monkeypatch.setattr(transactions, "POOL_TIMEOUT_SECONDS", 0.1)
         app = create_app(make_settings(database_url=fresh_database.url, database_pool_size=1))
         free: list[int] = []
 
         def meanwhile(slow: Callable[..., Any]) -> Callable[..., Any]:
             def work(*arguments: Any) -> Any:
-                with app.state.database.transaction() as another:
+                with part_of(app, Database).transaction() as another:
                     free.append(another.connection().execute(text("select 1")).scalar_one())
                 return slow(*arguments)
 

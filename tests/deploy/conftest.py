@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dev.postgres import CHECKOUT
+from dev.embedded_postgres.server import CHECKOUT
 from tests.deploy.sam import Translator
 from tests.deploy.stack import Stack
 

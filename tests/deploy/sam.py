@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dev.postgres import CHECKOUT
-from tests.missing import missing
+from dev.embedded_postgres.server import CHECKOUT
+from tests.support.missing import missing
 
 TEMPLATE = CHECKOUT / "template.yaml"
 REGION = "eu-central-1"

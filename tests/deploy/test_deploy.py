@@ -11,12 +11,13 @@ import pytest
 from botocore.stub import Stubber
 
 from backend.app import create_app
-from dev.deploy import Target, deploy
-from dev.postgres import CHECKOUT, EmbeddedPostgres
-from dev.problem import Problem
+from dev.deploy.steps import deploy
+from dev.deploy.target import Target
+from dev.embedded_postgres.server import CHECKOUT, EmbeddedPostgres
+from dev.user_error import UserError
 from tests.conftest import ORIGIN, SECRET, MakeSettings
-from tests.database_copy import DatabaseCopy
-from tests.serving import serving
+from tests.support.database_copy import DatabaseCopy
+from tests.support.serving import serving
 
 VERSION_ID = "6f1f4c53-0a4d-4d6e-9f3f-0a6d6c2f7d11"
 TARGET = Target("dev", "default", "todo-api-dev", {"FrontendUrl": ORIGIN, "SecretName": "todo-api/dev"}, None, None)
@@ -70,9 +71,9 @@ class Steps:
 
 
 @contextmanager
-def refused(steps: Steps, *, after: int) -> Iterator[pytest.ExceptionInfo[Problem]]:
+def refused(steps: Steps, *, after: int) -> Iterator[pytest.ExceptionInfo[UserError]]:
     """The block stops for something that a person can mend, after so many commands."""
-    with pytest.raises(Problem) as problem:
+    with pytest.raises(UserError) as problem:
         yield problem
     assert len(steps.commands) == after
     assert SECRET not in str(problem.value)
@@ -221,12 +222,12 @@ def test_the_environments_are_those_of_samconfig(configure: Configure) -> None:
 @pytest.mark.spec("NFR-006")
 @pytest.mark.parametrize("origin", ["https://todo.example.com", "http://todo.test", "https://todo.test,http://x.test"])
 def test_an_example_or_a_frontend_without_https_does_not_reach_production(configure: Configure, origin: str) -> None:
-    with pytest.raises(Problem, match="FrontendUrl of prod"):
+    with pytest.raises(UserError, match="FrontendUrl of prod"):
         Target.read("prod", configure(origin))
 
 
 def test_an_unknown_environment_is_refused() -> None:
-    with pytest.raises(Problem, match="ENV must be one of dev, prod"):
+    with pytest.raises(UserError, match="ENV must be one of dev, prod"):
         Target.read("staging", CHECKOUT / "samconfig.toml")
 
 

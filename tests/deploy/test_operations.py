@@ -14,10 +14,10 @@ from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
 from backend import telemetry
-from dev.postgres import CHECKOUT
+from dev.embedded_postgres.server import CHECKOUT
 from tests.deploy.conftest import Deploy
 from tests.deploy.stack import Stack
-from tests.people import Person
+from tests.support.people import Person
 
 ALARMS = {
     "ServerErrorsAlarm": ("GreaterThanThreshold", 5),

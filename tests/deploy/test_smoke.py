@@ -6,9 +6,10 @@ from fastapi.responses import JSONResponse
 from starlette.middleware.cors import CORSMiddleware
 
 from backend.app import create_app
-from dev import smoke
+from backend.web.parts import install
+from dev.deploy import smoke
 from tests.conftest import ORIGIN, MakeSettings
-from tests.serving import serving
+from tests.support.serving import serving
 
 NOWHERE = "postgresql://todo_api:password@127.0.0.1:1/nowhere"
 
@@ -21,17 +22,10 @@ def tried(url: str, origin: str = ORIGIN) -> tuple[bool, list[str]]:
     return is_well, [line.split()[1] + " " + line.split(": ", 1)[1] for line in said if "FAILED" in line]
 
 
-class Bare:
-    """State that `serving` closes."""
-
-    def close(self) -> None:
-        pass
-
-
 def app_without_cors(**_: object) -> FastAPI:
     """An API that answers as another one would."""
     app = FastAPI()
-    app.state.database = Bare()
+    install(app)
 
     @app.get("/{path:path}")
     def answer(path: str) -> JSONResponse:

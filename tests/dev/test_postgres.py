@@ -16,15 +16,15 @@ import pytest
 from pg8000.exceptions import DatabaseError
 from pg8000.native import Connection
 
-from backend.database.url import DatabaseUrl
+from backend.postgres.url import DatabaseUrl
+from dev.embedded_postgres.server import CHECKOUT, EmbeddedPostgres
 from dev.lock import acquire
-from dev.postgres import CHECKOUT, EmbeddedPostgres
-from dev.problem import Problem
+from dev.user_error import UserError
 
 STARTER = """
 import sys
 from pathlib import Path
-from dev.postgres import EmbeddedPostgres
+from dev.embedded_postgres.server import EmbeddedPostgres
 server = EmbeddedPostgres(Path(sys.argv[1]), {"fsync": "off"})
 print(server.url(), flush=True)
 sys.stdin.read()
@@ -165,11 +165,11 @@ def test_starts_where_an_earlier_initialisation_was_cut_short(directory: Path) -
 
 
 def test_two_never_run_on_the_same_data(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dev.postgres.STOP_SECONDS", 0.1)
+    monkeypatch.setattr("dev.embedded_postgres.server.STOP_SECONDS", 0.1)
     held = acquire(directory / "lock")
     assert held is not None
 
-    with pytest.raises(Problem, match="Another PostgreSQL is running in"):
+    with pytest.raises(UserError, match="Another PostgreSQL is running in"):
         EmbeddedPostgres(directory)
 
     os.close(held)
@@ -185,7 +185,7 @@ def test_another_port_is_taken_when_the_first_is_lost_to_a_race(
         ports = [faster.getsockname()[1], probe.getsockname()[1]]
         free = ports[1]
         probe.close()
-        monkeypatch.setattr("dev.postgres._free_port", lambda: ports.pop(0))
+        monkeypatch.setattr("dev.embedded_postgres.server._free_port", lambda: ports.pop(0))
 
         with EmbeddedPostgres(directory) as server:
             assert server.port == free
@@ -193,7 +193,7 @@ def test_another_port_is_taken_when_the_first_is_lost_to_a_race(
 
 def test_a_setting_that_postgresql_refuses_is_one_clear_line(directory: Path) -> None:
     with pytest.raises(
-        Problem, match=r'^PostgreSQL does not start: .*"shared_buffers": "none" \(all of it is in .*\)$'
+        UserError, match=r'^PostgreSQL does not start: .*"shared_buffers": "none" \(all of it is in .*\)$'
     ):
         EmbeddedPostgres(directory, {"shared_buffers": "none"})
 

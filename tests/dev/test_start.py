@@ -17,12 +17,12 @@ from urllib.request import urlopen
 
 import pytest
 
-from dev import settings
-from dev.postgres import CHECKOUT, EmbeddedPostgres
-from dev.problem import Problem
+from dev.embedded_postgres.server import CHECKOUT, EmbeddedPostgres
+from dev.start import settings
+from dev.user_error import UserError
 
 START_SECONDS = 60
-COMMAND = [sys.executable, "-m", "dev"]
+COMMAND = [sys.executable, "-m", "dev.start"]
 OURS = ("PATH", "HOME", "LANG", "TMPDIR")
 
 
@@ -230,7 +230,7 @@ def test_a_port_that_is_none_is_one_clear_line(checkout: Path) -> None:
 
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "8000.0", "٨٠٠٠", "9" * 5000])
 def test_only_a_number_from_1_to_65535_is_a_port(text: str) -> None:
-    with pytest.raises(Problem):
+    with pytest.raises(UserError):
         settings.port(text)
 
 

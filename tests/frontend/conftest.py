@@ -12,25 +12,25 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from backend.app import create_app
 from tests.auth.clock import Clock
 from tests.conftest import MakeSettings
-from tests.database_copy import DatabaseCopy
-from tests.frontend import workshop
+from tests.frontend import toolchain
 from tests.frontend.host import hosting
-from tests.serving import serving
+from tests.support.database_copy import DatabaseCopy
+from tests.support.serving import serving
 
 
 @pytest.fixture(scope="session")
 def frontend(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the compiled frontend."""
-    workshop.require_node()
+    toolchain.require_node()
     folder = tmp_path_factory.mktemp("frontend")
-    workshop.build(folder)
+    toolchain.build(folder)
     return folder
 
 
 @pytest.fixture
 def chromium() -> dict[str, str]:
     """What the scripts of the browser need to know."""
-    return {"CHROMIUM": workshop.require_chromium()}
+    return {"CHROMIUM": toolchain.require_chromium()}
 
 
 @pytest.fixture

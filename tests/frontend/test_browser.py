@@ -11,8 +11,8 @@ from tests.frontend import expectations
 from tests.frontend.conftest import Serve
 from tests.frontend.host import hosting
 from tests.frontend.test_node_client import NO_DATABASE
-from tests.frontend.workshop import told
-from tests.people import Person
+from tests.frontend.toolchain import told
+from tests.support.people import Person
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 UNREADABLE = {"unreadable": "Network Error"}

@@ -7,10 +7,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.contract import OPERATIONS
 from tests.frontend.conftest import Serve
-from tests.frontend.workshop import told
-from tests.people import Person
+from tests.frontend.toolchain import told
+from tests.support.contract import OPERATIONS
+from tests.support.people import Person
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 

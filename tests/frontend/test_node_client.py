@@ -6,7 +6,7 @@ import pytest
 
 from tests.frontend import expectations
 from tests.frontend.conftest import Serve
-from tests.frontend.workshop import told
+from tests.frontend.toolchain import told
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 NO_DATABASE = {"database_url": "postgresql://todo_api:x@127.0.0.1:1/none"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.frontend import workshop
+from tests.frontend import toolchain
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
@@ -30,13 +30,13 @@ MISTAKES = {
 def test_the_compiler_does_refuse(frontend: Path, tmp_path: Path) -> None:
     for name in ("client.ts", "openapi.d.ts", "tsconfig.json", "package.json"):
         shutil.copy(frontend / name, tmp_path)
-    (tmp_path / "node_modules").symlink_to(workshop.MODULES)
+    (tmp_path / "node_modules").symlink_to(toolchain.MODULES)
     (tmp_path / "mistakes.ts").write_text(
         'import type { Task, TodoClient } from "./client.js";\n'
         "export function mistakes(client: TodoClient, task: Task): void {\n" + "\n".join(MISTAKES) + "\n}\n"
     )
 
     with pytest.raises(AssertionError) as refused:
-        workshop.run(tmp_path, "node_modules/.bin/tsc", "--project", ".", "--noEmit")
+        toolchain.run(tmp_path, "node_modules/.bin/tsc", "--project", ".", "--noEmit")
 
     assert re.findall(r"mistakes\.ts.* error (TS\d+)", str(refused.value)) == list(MISTAKES.values())

@@ -7,8 +7,8 @@ import pytest
 
 from backend.app import create_app
 from tests.conftest import NO_LIMITS, MakeSettings
-from tests.people import Person
-from tests.serving import serving
+from tests.support.people import Person
+from tests.support.serving import serving
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.conftest import ORIGIN
-from tests.contract import OPERATIONS
-from tests.test_headers import ALWAYS
+from tests.support.contract import OPERATIONS
+from tests.web.test_headers import ALWAYS
 
 MARK = "hunter2-was-here"
 """Stands wherever a client puts a secret; no refusal repeats it."""

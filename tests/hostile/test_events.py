@@ -16,10 +16,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from backend.gateway import NOT_HTTP
-from dev.events import http_event
-from tests.aws_lambda.conftest import Handle, event_loop, handle  # noqa: F401  # pytest finds them here
-from tests.aws_lambda.test_gateway import version_1
+from backend.aws.handler import NOT_HTTP
+from dev.local_lambda.events import http_event
+from tests.aws.conftest import Handle, event_loop, handle  # noqa: F401  # pytest finds them here
+from tests.aws.test_handler import version_1
 from tests.conftest import ORIGIN
 from tests.hostile.judge import MARK, Answer, check, check_refusal
 

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import ORIGIN
-from tests.contract import OPERATIONS
-from tests.hostile import nasties
+from tests.hostile import hostile_values
 from tests.hostile.judge import MARK, check
 from tests.hostile.wire import Header, ask, message
-from tests.people import PASSWORD, Person
+from tests.support.contract import OPERATIONS
+from tests.support.people import PASSWORD, Person
 
 budget = settings(
     derandomize=True,
@@ -50,7 +50,7 @@ def written(value: Any, is_ascii: bool, encoding: str, rest: bytes) -> bytes:
     )
 
 
-nasty = nasties.NOT_JSON | nasties.NOT_A_TASK | nasties.TASKS
+nasty = hostile_values.NOT_JSON | hostile_values.NOT_A_TASK | hostile_values.TASKS
 bodies = st.one_of(
     st.none(),
     st.binary(max_size=200),
@@ -62,7 +62,9 @@ bodies = st.one_of(
 values = st.one_of(
     st.binary(max_size=40).map(lambda value: bytes(byte for byte in value if byte >= 32 and byte != 127).strip()),
     st.sampled_from([b"Bearer {token}", b"Bearer " + MARK.encode(), b'"1"', b'W/"1"', b"*", b'"1", "2"', b"{long}"]),
-    st.sampled_from([*nasties.JSON_TYPES, *nasties.OTHER_TYPES[:-1], b"gzip;q=0", b"identity;q=0", b"bytes=0-"]),
+    st.sampled_from(
+        [*hostile_values.JSON_TYPES, *hostile_values.OTHER_TYPES[:-1], b"gzip;q=0", b"identity;q=0", b"bytes=0-"]
+    ),
 )
 names = st.sampled_from(
     [

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from dev.embedded_postgres.server import CHECKOUT
 from dev.openapi import PATH
-from dev.postgres import CHECKOUT
-from tests.people import Person
+from tests.support.people import Person
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 

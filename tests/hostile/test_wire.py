@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import ORIGIN
-from tests.hostile import nasties
+from tests.hostile import hostile_values
 from tests.hostile.judge import MARK, Answer, check
 from tests.hostile.wire import Header, ask, connected, message
-from tests.people import Person
+from tests.support.people import Person
 
 FROM_A_PAGE: Header = (b"Origin", ORIGIN.encode())
 JSON: Header = (b"Content-Type", b"application/json")
@@ -46,7 +46,7 @@ def answer_to(server: str, method: bytes, target: bytes, headers: list[Header], 
 
 @pytest.mark.spec("FR-033", "FR-035", "FR-036", "US3-8", "NFR-004")
 def test_a_body_that_is_not_json_is_400(server: str, bearer: Header, subtests: pytest.Subtests) -> None:
-    for name, body in nasties.NOT_JSON.items():
+    for name, body in hostile_values.NOT_JSON.items():
         for content_type in (b"application/json", b"application/json; charset=utf-16", b"application/vnd.x+json"):
             with subtests.test(name, content_type=content_type):
                 headers = [bearer, (b"Content-Type", content_type)]
@@ -56,14 +56,14 @@ def test_a_body_that_is_not_json_is_400(server: str, bearer: Header, subtests: p
 
 @pytest.mark.spec("FR-029", "FR-036", "SC-005", "NFR-004")
 def test_a_body_that_is_json_but_no_task_is_422(server: str, bearer: Header, subtests: pytest.Subtests) -> None:
-    for name, body in nasties.NOT_A_TASK.items():
+    for name, body in hostile_values.NOT_A_TASK.items():
         with subtests.test(name):
             assert answer_to(server, b"POST", b"/api/tasks", [bearer, JSON], body).status == 422
 
 
 @pytest.mark.spec("FR-036", "EDGE-special-characters-in-task-data")
 def test_a_task_may_be_written_oddly(server: str, bearer: Header, subtests: pytest.Subtests) -> None:
-    for name, body in nasties.TASKS.items():
+    for name, body in hostile_values.TASKS.items():
         with subtests.test(name):
             assert answer_to(server, b"POST", b"/api/tasks", [bearer, JSON], body).status == 201
 
@@ -72,8 +72,8 @@ def test_a_task_may_be_written_oddly(server: str, bearer: Header, subtests: pyte
 def test_a_body_is_read_as_json_when_it_is_declared_as_json(
     server: str, bearer: Header, subtests: pytest.Subtests
 ) -> None:
-    body = nasties.TASK.encode()
-    for status, content_types in ((201, nasties.JSON_TYPES), (400, nasties.OTHER_TYPES)):
+    body = hostile_values.TASK.encode()
+    for status, content_types in ((201, hostile_values.JSON_TYPES), (400, hostile_values.OTHER_TYPES)):
         for content_type in content_types:
             with subtests.test(content_type=content_type[:80]):
                 headers = [bearer, (b"Content-Type", content_type)]
@@ -83,7 +83,7 @@ def test_a_body_is_read_as_json_when_it_is_declared_as_json(
 
 @pytest.mark.spec("FR-031", "NFR-004")
 def test_an_address_of_nothing_is_404(server: str, bearer: Header, subtests: pytest.Subtests) -> None:
-    *nothing, root = nasties.UNKNOWN_TARGETS
+    *nothing, root = hostile_values.UNKNOWN_TARGETS
     for target in nothing:
         with subtests.test(target=target[:80]):
             assert answer_to(server, b"GET", target, [bearer]).status == 404
@@ -96,12 +96,12 @@ def test_nothing_tells_what_is_no_id_from_an_id_of_nothing(
     server: str, bearer: Header, subtests: pytest.Subtests
 ) -> None:
     for method, suffix in ((b"GET", ""), (b"PUT", ""), (b"DELETE", ""), (b"PATCH", "/toggle")):
-        for task_id in (UNKNOWN_ID, UNKNOWN_ID.upper(), *nasties.NOT_IDS):
+        for task_id in (UNKNOWN_ID, UNKNOWN_ID.upper(), *hostile_values.NOT_IDS):
             with subtests.test(method=method, task_id=task_id[:80]):
                 target = f"/api/tasks/{task_id}{suffix}".encode()
 
-                refused = answer_to(server, method, target, [bearer, JSON], nasties.TASK.encode())
-                unknown_to_strangers = answer_to(server, method, target, [JSON], nasties.TASK.encode())
+                refused = answer_to(server, method, target, [bearer, JSON], hostile_values.TASK.encode())
+                unknown_to_strangers = answer_to(server, method, target, [JSON], hostile_values.TASK.encode())
 
                 assert (refused.status, refused.json()) == (404, {"detail": "Task not found."})
                 assert unknown_to_strangers.status == 401
@@ -110,7 +110,7 @@ def test_nothing_tells_what_is_no_id_from_an_id_of_nothing(
 @pytest.mark.long
 @pytest.mark.spec("NFR-016", "FR-035")
 def test_a_method_that_an_address_does_not_have_is_405(server: str, subtests: pytest.Subtests) -> None:
-    for method in nasties.OTHER_METHODS:
+    for method in hostile_values.OTHER_METHODS:
         with subtests.test(method=method[:80]):
             answer = answer_to(server, method, b"/api/tasks", [])
 
@@ -190,7 +190,7 @@ def test_other_headers_change_nothing(server: str, subtests: pytest.Subtests) ->
 
 
 CHUNKED: Header = (b"Transfer-Encoding", b"chunked")
-BODY = nasties.TASK.encode()
+BODY = hostile_values.TASK.encode()
 FRAMED = {
     "one chunk": b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY),
     "a chunk for each byte": b"".join(b"1\r\n%c\r\n" % byte for byte in BODY) + b"0\r\n\r\n",

@@ -1,6 +1,6 @@
 """The application as it is deployed, but for passwords that cost nothing: `app` for a server, `handler` for Lambda."""
 
-from tests.cheap_passwords import hash_cheaply
+from tests.support.cheap_passwords import hash_cheaply
 
 hash_cheaply()
 

@@ -8,7 +8,7 @@ from typing import Self
 
 import httpx2
 
-from tests.contract import check_documented
+from tests.support.contract import check_documented
 
 UNUSED_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Every client would load the system's certificates otherwise, which takes longer than its whole session."""

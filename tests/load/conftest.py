@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.database_copy import DatabaseCopy
 from tests.load import deployments
 from tests.load.clients import Clients
 from tests.load.deployments import Deployment
-from tests.pooler import require_pgbouncer
+from tests.support.database_copy import DatabaseCopy
+from tests.support.pooler import require_pgbouncer
 
 INSTANCES = 8
 """Twice as many as the pooler has connections, so that they have to wait for each other."""

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import ORIGIN, SECRET
-from tests.database_copy import LOGIN, DatabaseCopy
-from tests.function_instances import function_instances
-from tests.pooler import Pooler
-from tests.server_process import server_process
+from tests.support.database_copy import LOGIN, DatabaseCopy
+from tests.support.function_instances import function_instances
+from tests.support.pooler import Pooler
+from tests.support.server_process import server_process
 
 SERVER_POOL = 10
 POOLER_CONNECTIONS = 4

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 
-from tests.people import Person
+from tests.support.people import Person
 
 TASK_OPERATIONS = 20
 AUTH_MEMBERS = {"user", "access_token", "refresh_token", "token_type", "expires_in"}

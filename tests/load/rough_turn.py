@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from tests.people import Person
+from tests.support.people import Person
 
 SETTINGS = {
     "SIGNUPS_PER_ADDRESS": "10000",

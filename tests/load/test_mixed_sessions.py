@@ -10,7 +10,7 @@ from tests.conftest import MakeSettings
 from tests.load.clients import Clients
 from tests.load.deployments import Deployment
 from tests.load.mixed_session import Notebook, mixed_session
-from tests.serving import serving
+from tests.support.serving import serving
 
 PEOPLE = 100
 A_FEW = 10

@@ -10,7 +10,7 @@ import pytest
 from tests.auth.crowd import at_once
 from tests.load.clients import Clients
 from tests.load.deployments import Deployment
-from tests.people import Person
+from tests.support.people import Person
 
 DEVICES = 100
 OF_THE_FIRST_VERSION = {"If-Match": '"1"'}

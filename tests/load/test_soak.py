@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.auth.crowd import at_once
-from tests.database_copy import DatabaseCopy
 from tests.load import deployments
 from tests.load.clients import Clients
 from tests.load.deployments import Deployment
 from tests.load.rough_turn import SETTINGS, rough_turn
 from tests.load.vitals import Vitals
-from tests.people import Person
-from tests.pooler import require_pgbouncer
+from tests.support.database_copy import DatabaseCopy
+from tests.support.people import Person
+from tests.support.pooler import require_pgbouncer
 
 CLIENTS = 8
 WARM_UP_TURNS = 6

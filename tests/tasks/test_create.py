@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from pg8000.native import Connection as OwnerConnection
 
-from tests.people import Person
+from tests.support.people import Person
 
 MEMBERS = {"id", "title", "description", "completed", "created_at", "updated_at", "user_id"}
 UNUSUAL_TEXTS = [

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.people import Person
+from tests.support.people import Person
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.people import Person
+from tests.support.people import Person
 
 NOT_FOUND = {"detail": "Task not found."}
 MALFORMED = [

@@ -7,8 +7,8 @@ import httpx2
 import pytest
 
 from tests.conftest import MakeClient
-from tests.database_copy import DatabaseCopy
-from tests.people import Person
+from tests.support.database_copy import DatabaseCopy
+from tests.support.people import Person
 
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "get": ("GET", "", {}),

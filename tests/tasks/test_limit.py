@@ -8,8 +8,8 @@ import pytest
 
 from backend.app import create_app
 from tests.conftest import MakeClient, MakeSettings
-from tests.people import Person
-from tests.serving import serving
+from tests.support.people import Person
+from tests.support.serving import serving
 
 LIMIT_REACHED = {"detail": "You have as many tasks as can be stored. Please delete some first."}
 

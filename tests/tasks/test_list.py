@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from tests.people import Person
+from tests.support.people import Person
 
 
 @pytest.mark.spec("FR-017", "EDGE-empty-task-list")

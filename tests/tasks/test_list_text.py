@@ -19,7 +19,7 @@ from backend.app import GZIP_MINIMUM_BYTES
 from backend.tasks import statements
 from backend.tasks.schemas import TaskPublic
 from tests.conftest import MakeClient
-from tests.people import Person
+from tests.support.people import Person
 
 LAMBDA_LIMIT_BYTES = 6 * 1024 * 1024
 

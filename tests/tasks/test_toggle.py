@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.people import Person
+from tests.support.people import Person
 
 
 @pytest.mark.spec("FR-021", "FR-042", "US2-6")

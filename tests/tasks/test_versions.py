@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from backend.tasks import service
-from tests.people import Person
+from tests.support.people import Person
 
 CHANGES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "edit": ("PUT", "", {"json": {"title": "Changed"}}),

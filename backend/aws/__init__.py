@@ -1,0 +1,1 @@
+"""AWS Lambda: the handler, API Gateway's events, and a cheaper cold start."""

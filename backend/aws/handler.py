@@ -1,0 +1,80 @@
+"""The Lambda function: from API Gateway's events to the application and back.
+
+Mangum translates. It is given only events that it can read, and the application is given the request's id and stage, so
+that it never looks at an event.
+"""
+
+import json
+import logging
+from typing import Any
+
+from anyio._backends import _asyncio  # noqa: F401  # the first request would import it
+from mangum import Mangum
+from mangum.types import ASGI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from backend.aws import event as events
+from backend.errors import MalformedRequest
+from backend.telemetry import invocation, logger
+
+logging.getLogger("mangum").setLevel(logging.WARNING)  # it would write an access line of its own
+NOT_HTTP = "Not an HTTP request: nothing was done"
+
+
+class GatewayHandler:
+    """Gives HTTP events to the application, and logs all others."""
+
+    def __init__(self, app: ASGI) -> None:
+        self.app = app
+
+    @property
+    def app(self) -> ASGI:
+        """The application that answers the requests."""
+        return self._app
+
+    @app.setter
+    def app(self, app: ASGI) -> None:
+        self._app = app
+        self._mangum = Mangum(WithGateway(app), lifespan="off")  # there is no lifespan; "auto" would ask each time
+
+    def __call__(self, event: Any, context: Any) -> dict[str, Any]:
+        """Answer one invocation. Whatever the event looks like, nothing is raised."""
+        with invocation(context, correlation_id=events.request_id(event)):
+            if not events.is_http(event):
+                logger.info(NOT_HTTP, **events.described(event))
+                return {"detail": NOT_HTTP}
+            try:
+                events.require_method(event)
+                return self._mangum(events.without_stage(event), context)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                # The application answers its own errors. These come from Mangum, which could not read the event.
+                logger.warning("Malformed HTTP event", error=type(error).__name__)
+                return _refusal()
+
+
+class WithGateway:
+    """Puts what the application may know of the gateway's event into the ASGI scope's `state`.
+
+    `request_id`: API Gateway's id of the request. `stage`: what a browser has in front of the API's paths, such as
+    `/dev`; empty for the stage `$default`.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        event = scope["aws.event"]
+        state = scope.setdefault("state", {})
+        state["stage"] = events.requested_path(event).rpartition(scope["path"])[0]
+        if request_id := events.request_id(event):
+            state["request_id"] = request_id
+        await self.app(scope, receive, send)
+
+
+def _refusal() -> dict[str, Any]:
+    return {
+        "statusCode": MalformedRequest.status,
+        "headers": {"content-type": "application/json", "cache-control": "no-store"},
+        "body": json.dumps({"detail": "The request could not be read."}),
+        "isBase64Encoded": False,
+    }

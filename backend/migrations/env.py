@@ -1,0 +1,34 @@
+"""How Alembic reaches the database: on the connection that `apply` hands over, or by itself on the direct URL."""
+
+from alembic import context
+from sqlalchemy import Connection, text
+from sqlmodel import SQLModel
+
+import backend.auth.models
+import backend.tasks.models  # noqa: F401  # importing the models fills the metadata that autogenerate compares
+from backend.migrations.apply import owner_engine
+from backend.settings import load_database_settings
+
+MIGRATION_LOCK = 7_060_738_201
+"""An arbitrary number that every upgrade of this schema locks, so that racing ones queue."""
+
+
+def run(connection: Connection) -> None:
+    """Run the migrations in one transaction, alone."""
+    context.configure(connection=connection, target_metadata=SQLModel.metadata, compare_server_default=True)
+    with context.begin_transaction():
+        # Before Alembic looks which revision is current: the loser of a race then finds the winner's, and has nothing
+        # to do.
+        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        context.run_migrations()
+
+
+if context.is_offline_mode():
+    raise SystemExit("Migrations read what is there (roles, rows), so there is no --sql mode; run them on a database.")
+
+handed_over: Connection | None = context.config.attributes.get("connection")
+if handed_over is not None:
+    run(handed_over)
+else:
+    with owner_engine(load_database_settings().database_direct()).connect() as own:
+        run(own)

@@ -1,0 +1,11 @@
+"""The environment as one validated object, and the AWS secret that part of it may come from."""
+
+from backend.settings.environment import (
+    ConfigurationError,
+    DatabaseSettings,
+    Settings,
+    load_database_settings,
+    load_settings,
+)
+
+__all__ = ["ConfigurationError", "DatabaseSettings", "Settings", "load_database_settings", "load_settings"]

@@ -1,0 +1,194 @@
+"""The environment, validated when the process starts (SC-014, NFR-021)."""
+
+import re
+from typing import Annotated, Self, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from backend.postgres.url import DatabaseUrl, InvalidDatabaseUrl
+
+SECRET_MIN_CHARACTERS = 32
+ORIGIN = re.compile(r"https?://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(?::[1-9]\d{0,4})?")
+"""An origin as browsers send it (RFC 6454, 6.2): lower case, other letters as Punycode, no user, no default port."""
+
+
+Loaded = TypeVar("Loaded", bound="DatabaseSettings")
+
+
+class ConfigurationError(Exception):
+    """A missing or unusable variable; the message names it, and never shows its value."""
+
+
+class DatabaseSettings(BaseSettings):
+    """What it takes to reach the database, which is all that migrations need."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    database_url: SecretStr
+    database_direct_url: SecretStr | None = None
+    database_ca_file: str | None = None
+    secret_id: str | None = None
+
+    # AWS_SAM_LOCAL is set by `sam local`, whose containers reach the host's database by a name that is not loopback.
+    aws_sam_local: bool = False
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The secret named by SECRET_ID comes before the environment, or a rotation would never be noticed."""
+        assert isinstance(env_settings, EnvSettingsSource)
+        assert isinstance(dotenv_settings, DotEnvSettingsSource)
+        secret_id = env_settings.env_vars.get("secret_id") or dotenv_settings.env_vars.get("secret_id")
+        secret = (_secret_source(settings_cls, secret_id),) if secret_id else ()
+        return (init_settings, *secret, env_settings, dotenv_settings)
+
+    @model_validator(mode="after")
+    def _database_urls_are_usable(self) -> Self:
+        self.database().tls_context()  # an unreadable CA file should stop the start, not the first request
+        self.database_direct()
+        return self
+
+    def database(self) -> DatabaseUrl:
+        """Where the application's own login connects to."""
+        return self._parsed("DATABASE_URL", self.database_url)
+
+    def database_direct(self) -> DatabaseUrl:
+        """Where migrations connect to: the owner's URL, or the application's without Neon's pooler."""
+        if self.database_direct_url is None:
+            return self.database().direct()
+        return self._parsed("DATABASE_DIRECT_URL", self.database_direct_url)
+
+    def _parsed(self, variable: str, url: SecretStr) -> DatabaseUrl:
+        try:
+            return DatabaseUrl.parse(
+                url.get_secret_value(), ca_file=self.database_ca_file, sam_local=self.aws_sam_local
+            )
+        except InvalidDatabaseUrl as error:
+            raise ValueError(f"{variable}: {error}") from None
+
+
+class Settings(DatabaseSettings):
+    """Every variable the function reads. DESIGN.md, "Environment", is the list that operators rely on."""
+
+    database_pool_size: int = Field(default=0, ge=0, le=100)
+
+    better_auth_secret: SecretStr
+    better_auth_secret_previous: SecretStr | None = None
+    frontend_url: Annotated[tuple[str, ...], NoDecode]
+
+    access_token_expire_minutes: int = Field(default=15, ge=1, le=24 * 60)
+    refresh_token_expire_days: int = Field(default=7, ge=1, le=365)
+    refresh_reuse_leeway_seconds: int = Field(default=10, ge=0, le=300)
+
+    signin_failures_per_account_and_address: int = Field(default=10, ge=1, le=10_000)
+    signin_failures_per_account: int = Field(default=100, ge=1, le=10_000)
+    signin_failures_per_address: int = Field(default=300, ge=1, le=10_000)
+    signin_window_seconds: int = Field(default=900, ge=1, le=86_400)
+    signups_per_address: int = Field(default=200, ge=1, le=10_000)
+    signup_window_seconds: int = Field(default=600, ge=1, le=86_400)
+    refreshes_per_sign_in: int = Field(default=60, ge=1, le=10_000)
+
+    tasks_per_user: int = Field(default=10_000, ge=1, le=100_000)
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")
+
+    @field_validator("better_auth_secret", "better_auth_secret_previous")
+    @classmethod
+    def _secret_is_strong(cls, secret: SecretStr | None) -> SecretStr | None:
+        # NFR-003 counts characters, HS256's key wants 32 bytes (RFC 7518, 3.2); characters are never more than bytes.
+        if secret is not None and len(secret.get_secret_value()) < SECRET_MIN_CHARACTERS:
+            raise ValueError(
+                f"must be at least {SECRET_MIN_CHARACTERS} characters; `openssl rand -base64 48` makes one"
+            )
+        return secret
+
+    @field_validator("frontend_url", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(_as_browsers_send_it(part.strip()) for part in value.split(",") if part.strip())
+
+    @field_validator("frontend_url")
+    @classmethod
+    def _origins_are_exact(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if not origins:
+            raise ValueError("must name at least one origin, such as https://todo.example.com")
+        for origin in origins:
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    "must be origins as browsers send them, like https://todo.example.com, separated by commas: "
+                    "scheme, host and port, without a path, never *"
+                )
+        return origins
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+
+def load_settings() -> Settings:
+    """Read the environment, and `.env` where there is one.
+
+    :raises ConfigurationError: one line that names every variable to mend
+    """
+    return _load(Settings)
+
+
+def load_database_settings() -> DatabaseSettings:
+    """Read only what leads to the database, as `load_settings` does."""
+    return _load(DatabaseSettings)
+
+
+def _load(kind: type[Loaded]) -> Loaded:
+    try:
+        return kind()
+    except ValidationError as error:
+        raise ConfigurationError(f"Configuration: {'; '.join(map(_sentence, error.errors()))}") from None
+
+
+def _as_browsers_send_it(origin: str) -> str:
+    origin = origin.rstrip("/").lower()
+    return origin.removesuffix(":443" if origin.startswith("https:") else ":80")
+
+
+def _secret_source(settings_cls: type[BaseSettings], secret_id: str) -> PydanticBaseSettingsSource:
+    try:
+        from backend.settings.secret_source import (  # needs boto3, which is slow and not ours
+            SecretSource,
+            UnreadableSecret,
+        )
+    except ImportError:
+        raise ConfigurationError(
+            "Configuration: SECRET_ID needs boto3, which Lambda has and this Python has not"
+        ) from None
+    try:
+        return SecretSource(settings_cls, secret_id)
+    except UnreadableSecret as error:
+        raise ConfigurationError(f"Configuration: the secret of SECRET_ID is unusable: {error}") from None
+
+
+def _sentence(error: object) -> str:
+    """One problem as a person would say it, without the value that caused it."""
+    assert isinstance(error, dict)
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if not error["loc"]:
+        return message
+    variable = str(error["loc"][0]).upper()
+    return f"{variable} is not set" if error["type"] == "missing" else f"{variable}: {message}"

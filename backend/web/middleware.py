@@ -1,0 +1,218 @@
+"""What surrounds every request, as pure ASGI: request id, access log, headers, body limit, deadline, the last 500.
+
+From the outside in, as `app.py` puts them together:
+
+    RequestLog       the request's id, its access line, the headers of every answer
+    CombinedHeaders  header lines of one name become one line
+    Cors             the CORS headers, on errors too
+    LastResort       any exception left becomes a 500; inside Cors, because without CORS headers a browser reports a
+                     network error in place of the status
+    Gzip             compresses long answers
+    BodyLimit        refuses long bodies
+    Deadline         from the whole body on, the time for an answer runs
+    TrailingSlash    a trailing slash means the same path
+"""
+
+import re
+import time
+from typing import Any
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware, IdentityResponder
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend.errors import BODY_LIMIT_BYTES, InternalError, PayloadTooLarge, PreflightRefused
+from backend.postgres import deadline
+from backend.telemetry import count, logger
+from backend.web.error_handlers import error_response
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    "Referrer-Policy": "no-referrer",
+}
+REQUEST_ID = "X-Request-ID"
+GZIP_REFUSED = re.compile(r"gzip\s*;\s*q=0(\.0*)?\s*(,|$)", re.IGNORECASE)
+DRAIN_LIMIT_BYTES = 16 * 1024 * 1024
+"""How much of a refused body is read and thrown away: a client that still sends may miss an answer given earlier."""
+
+
+class RequestLog:
+    """Gives the request its id and its headers, and writes one access line for it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        # Lambda's handler has put API Gateway's id there, which is the one in the gateway's own log.
+        request_id = scope.setdefault("state", {}).setdefault("request_id", uuid4().hex)
+        status: int | None = None
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers[REQUEST_ID] = request_id
+            await send(message)
+
+        # In the context of this request's task, which its threads inherit: others run at the same time.
+        logger.thread_safe_append_keys(request_id=request_id)
+        try:
+            await self.app(scope, receive, send_with_headers)
+        finally:
+            line = {
+                "method": scope["method"],
+                "route": getattr(scope.get("route"), "path", None),
+                "status": status,
+                "duration_ms": round((time.perf_counter() - started) * 1000, 1),
+                "user_id": scope["state"].get("user_id"),
+            }
+            logger.info("Request", extra={key: value for key, value in line.items() if value is not None})
+
+
+class CombinedHeaders:
+    """Takes several header lines of one name for one line, with commas (RFC 9110, 5.3), as API Gateway does.
+
+    So two `If-Match` lines are one list, and two `Authorization` lines are no valid token, on every server.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            lines: dict[bytes, list[bytes]] = {}
+            for name, value in scope["headers"]:
+                lines.setdefault(name, []).append(value)
+            scope["headers"] = [(name, b", ".join(values)) for name, values in lines.items()]
+        await self.app(scope, receive, send)
+
+
+class Cors(CORSMiddleware):
+    """Starlette's, whose refusals are in the contract's shape here."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """The answer to a preflight."""
+        response = super().preflight_response(request_headers)
+        if response.status_code < PreflightRefused.status:
+            return response
+        headers = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+        return error_response(PreflightRefused(headers=headers))
+
+
+class Gzip(GZipMiddleware):
+    """Starlette's, which overlooks that `gzip;q=0` is a refusal (RFC 9110, 12.4.2)."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and GZIP_REFUSED.search(Headers(scope=scope).get("accept-encoding", "")):
+            await IdentityResponder(self.app, self.minimum_size)(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+class LastResort:
+    """Answers what nobody expected with a 500 that tells nothing, and logs what it was (FR-034, NFR-015)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_answered = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal is_answered
+            is_answered = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_and_note)
+        except Exception as error:
+            logger.error("Unhandled error", **_described(error))
+            count("UnhandledError")
+            if is_answered:
+                raise
+            await error_response(InternalError())(scope, receive, send)
+
+
+class BodyLimit:
+    """Refuses a body that is larger than anything the API could store."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        body = bytearray()
+        received, more = 0, True
+        while more and received <= DRAIN_LIMIT_BYTES:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            chunk = message.get("body", b"")
+            received += len(chunk)
+            if received <= BODY_LIMIT_BYTES:
+                body += chunk
+            more = message.get("more_body", False)
+        if received > BODY_LIMIT_BYTES:
+            await error_response(PayloadTooLarge())(scope, receive, send)
+            return
+        is_read = False
+
+        async def receive_body() -> Message:
+            nonlocal is_read
+            if is_read:
+                return await receive()
+            is_read = True
+            return {"type": "http.request", "body": bytes(body), "more_body": False}
+
+        await self.app(scope, receive_body, send)
+
+
+class Deadline:
+    """Starts the time in which the request must be answered (`postgres/deadline.py`).
+
+    It stands inside `BodyLimit`, which has the whole body by then: a client that sends slowly uses up its own time.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        deadline.start()
+        await self.app(scope, receive, send)
+
+
+class TrailingSlash:
+    """Takes a trailing slash for the same path. A redirect would lose the stage, and axios its body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["path"] = scope["path"].rstrip("/") or "/"  # in place: the access log reads the route from this scope
+        await self.app(scope, receive, send)
+
+
+def _described(error: Exception) -> dict[str, Any]:
+    """What may be logged of an exception: its type and where it was raised. Its text may hold what a user sent."""
+    frames = []
+    traceback = error.__traceback__
+    while traceback:
+        code = traceback.tb_frame.f_code
+        frames.append(f"{code.co_filename}:{traceback.tb_lineno} {code.co_name}")
+        traceback = traceback.tb_next
+    return {"error": f"{type(error).__module__}.{type(error).__qualname__}", "frames": frames[-12:]}

@@ -1,0 +1,43 @@
+"""The status endpoints: what this API is, and whether its database answers."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel
+from sqlalchemy import text
+
+from backend.database.transactions import Database
+from backend.errors import PayloadTooLarge, Unavailable
+from backend.web.openapi import documented
+from backend.web.parts import part
+from backend.web.routing import ApiRoute
+
+router = APIRouter(tags=["status"], route_class=ApiRoute)
+
+
+class Info(BaseModel):
+    """What this API is."""
+
+    name: str
+    version: str
+    status: str
+
+
+class Health(BaseModel):
+    """That the database answers."""
+
+    status: str
+
+
+@router.get("/", summary="What this is", responses=documented(PayloadTooLarge))
+def info(request: Request) -> Info:
+    """Name and version. Does not touch the database."""
+    return Info(name=request.app.title, version=request.app.version, status="ok")
+
+
+@router.get("/api/health", summary="Whether the database answers", responses=documented(PayloadTooLarge, Unavailable))
+def health(database: Annotated[Database, Depends(part(Database))]) -> Health:
+    """Ask the database."""
+    with database.transaction() as session:
+        session.connection().execute(text("select 1"))
+    return Health(status="ok")

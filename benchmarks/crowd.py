@@ -1,0 +1,111 @@
+"""Many HTTP clients at once, as light as they can be: they run beside the server that they measure."""
+
+import asyncio
+import itertools
+import math
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from benchmarks.laboratory import Account
+
+PATIENCE_SECONDS = 4
+"""How long after the end of the time a client still waits for its last answer."""
+CREATION = b'{"title": "Buy milk and bread", "description": "The bakery closes at six."}'
+
+
+@dataclass
+class Tally:
+    """What a crowd got. A request that nobody answered took forever."""
+
+    seconds: float = 0
+    latencies: list[float] = field(default_factory=list)
+    answered_in_time: int = 0
+    unanswered: int = 0
+    statuses: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def per_second(self) -> float:
+        """Answers within the time."""
+        return self.answered_in_time / self.seconds
+
+    @property
+    def errors(self) -> int:
+        """Answers that were none."""
+        return sum(count for status, count in self.statuses.items() if status not in (200, 201))
+
+    def percentile(self, share: float) -> float:
+        """The latency in seconds that this share of all requests kept within; infinite where too few were answered."""
+        ordered = sorted(self.latencies) + [math.inf] * self.unanswered
+        return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)] if ordered else math.inf
+
+    def add(self, other: "Tally") -> None:
+        """Take another one's requests in."""
+        self.seconds += other.seconds
+        self.latencies += other.latencies
+        self.answered_in_time += other.answered_in_time
+        self.unanswered += other.unanswered
+        self.statuses += other.statuses
+
+
+def besiege(port: int, pairs: Sequence[tuple[Account, Account]], seconds: float) -> Tally:
+    """Have a client for each pair list the first one's tasks and create one of the second's, by turns, all at once."""
+    with closing(asyncio.new_event_loop()) as loop:
+        return loop.run_until_complete(_besiege(port, pairs, seconds))
+
+
+async def _besiege(port: int, pairs: Sequence[tuple[Account, Account]], seconds: float) -> Tally:
+    tally = Tally(seconds=seconds)
+    end = time.perf_counter() + seconds
+    clients = [asyncio.create_task(_client(port, pair, end, tally)) for pair in pairs]
+    _, waiting = await asyncio.wait(clients, timeout=seconds + PATIENCE_SECONDS)
+    for client in waiting:
+        client.cancel()
+    for outcome in await asyncio.gather(*clients, return_exceptions=True):
+        if isinstance(outcome, asyncio.CancelledError):
+            tally.unanswered += 1
+        elif isinstance(outcome, BaseException):
+            raise outcome
+    return tally
+
+
+async def _client(port: int, pair: tuple[Account, Account], end: float, tally: Tally) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for request in itertools.cycle(_requests(*pair)):
+            started = time.perf_counter()
+            if started >= end:
+                return
+            writer.write(request)
+            status = await _status(reader)
+            now = time.perf_counter()
+            tally.statuses[status] += 1
+            tally.latencies.append(now - started)
+            tally.answered_in_time += now < end
+    finally:
+        writer.close()
+
+
+async def _status(reader: asyncio.StreamReader) -> int:
+    """The status of the next answer, which is read to its end."""
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    await reader.readexactly(length)
+    return int(head.split(None, 2)[1])
+
+
+def _requests(reader: Account, writer: Account) -> Iterator[bytes]:
+    yield _head("GET", reader) + b"\r\n"
+    yield (
+        _head("POST", writer)
+        + b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(CREATION)
+        + CREATION
+    )
+
+
+def _head(method: str, account: Account) -> bytes:
+    return (
+        f"{method} /api/tasks HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {account.access_token}\r\n".encode()
+    )

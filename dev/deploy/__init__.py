@@ -1,0 +1,1 @@
+"""`make deploy`, and the smoke test of what it has deployed."""

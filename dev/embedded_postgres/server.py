@@ -1,0 +1,187 @@
+"""A private PostgreSQL server for development and tests, from a wheel's programs; nothing of it is left over."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Self
+
+from dev.embedded_postgres.account import can_enter, give, process_options, shared_directory
+from dev.embedded_postgres.programs import programs
+from dev.lock import acquire
+from dev.start.secret import kept_secret
+from dev.user_error import UserError
+
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
+CHECKOUT = Path(__file__).resolve().parents[2]
+START_SECONDS = 60
+STOP_SECONDS = 20
+PORT_ATTEMPTS = 5
+PORT_TAKEN = "could not create any TCP/IP sockets"
+READY_LINE = 7
+"""Line of postmaster.pid (counted from 0) in which PostgreSQL says whether it accepts connections."""
+
+
+class EmbeddedPostgres:
+    """A PostgreSQL server on a free port of 127.0.0.1, from construction to `stop()` or the end of this process.
+
+    :param directory: where it is kept; data, password and log outlive the server. Others than its owner may enter it
+    :param settings: PostgreSQL's own, such as `{"fsync": "off"}`
+    :raises UserError: it does not start, with the reason in one line
+    """
+
+    def __init__(self, directory: Path, settings: Mapping[str, str] = NO_SETTINGS) -> None:
+        self.directory = _enterable(directory.absolute())
+        self._programs = programs()
+        self._data = self.directory / "data"
+        self._log = self.directory / "postgres.log"
+        self._password = kept_secret(self.directory / "password")
+        # A server that was killed together with us a moment ago may still be writing its last pages.
+        lock = acquire(self.directory / "lock", STOP_SECONDS)
+        if lock is None:
+            raise UserError(f"Another PostgreSQL is running in {self.directory}")
+        try:
+            if not self._data.exists():
+                self._initialise(lock)
+            self.port, self._guardian = self._start(settings, lock)
+        finally:
+            os.close(lock)  # from here on the server's processes hold it
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def url(self, database: str = "postgres") -> str:
+        """The superuser's connection string."""
+        return f"postgresql://postgres:{self._password}@127.0.0.1:{self.port}/{database}"
+
+    def binary(self, name: str) -> Path:
+        """The path of one of PostgreSQL's own programs, such as `pg_dump`."""
+        return self._programs / name
+
+    def stop(self) -> None:
+        """Shut the server down and wait for its end; the data stay."""
+        _stop(self._guardian)
+
+    def when_it_ends(self, act: Callable[[], None]) -> None:
+        """Do something as soon as the server ends although nobody here has stopped it."""
+        guardian = self._guardian
+        assert guardian.stdin is not None
+        pipe = guardian.stdin
+
+        def watch() -> None:
+            guardian.wait()
+            if not pipe.closed:  # which is how it is stopped
+                act()
+
+        threading.Thread(target=watch, daemon=True).start()
+
+    def _initialise(self, lock: int) -> None:
+        """Make the cluster, under another name until it is complete: `initdb` may be killed half-way."""
+        fresh = self.directory / "data.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(mode=0o700)
+        give(fresh)
+        with tempfile.NamedTemporaryFile("w", dir=self.directory) as password:
+            password.write(self._password)
+            password.flush()
+            give(Path(password.name))
+            command: list[str | Path] = [self.binary("initdb"), "--pgdata", fresh, "--username=postgres"]
+            command += ["--auth=scram-sha-256", f"--pwfile={password.name}", "--encoding=UTF8", "--locale=C"]
+            command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-sync", "--no-instructions"]
+            made = subprocess.run(
+                command, check=False, capture_output=True, text=True, pass_fds=[lock], **process_options()
+            )
+        if made.returncode != 0:
+            raise UserError(f"PostgreSQL cannot make its data directory: {_reason(made.stderr)}")
+        fresh.rename(self._data)
+
+    def _start(self, settings: Mapping[str, str], lock: int) -> tuple[int, subprocess.Popen[bytes]]:
+        """Start the server and wait until it accepts connections. Gives its port and its guardian."""
+        report = PORT_TAKEN
+        for _ in range(PORT_ATTEMPTS):
+            if PORT_TAKEN not in report:
+                break
+            port = _free_port()  # which another process may take before PostgreSQL does
+            guardian = self._launch(port, settings, lock)
+            if self._becomes_ready(guardian):
+                return port, guardian
+            _stop(guardian)
+            report = self._log.read_text(errors="replace")
+        raise UserError(f"PostgreSQL does not start: {_reason(report)} (all of it is in {self._log})")
+
+    def _launch(self, port: int, settings: Mapping[str, str], lock: int) -> subprocess.Popen[bytes]:
+        # Whoever holds the lock knows that this file is a dead server's. PostgreSQL itself cannot: it would refuse
+        # to start when some other process has got the dead one's id.
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+        options = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": "", **settings}
+        command: list[str | Path] = [
+            sys.executable,
+            "-S",
+            "-m",
+            "dev.embedded_postgres.guardian",
+            self.binary("postgres"),
+        ]
+        command += ["-D", self._data, *(f"--{name}={value}" for name, value in options.items())]
+        with self._log.open("wb") as log:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd=CHECKOUT,
+                pass_fds=[lock],
+                start_new_session=True,  # Ctrl-C reaches us alone, and we say when the server stops
+            )
+
+    def _becomes_ready(self, guardian: subprocess.Popen[bytes]) -> bool:
+        deadline = time.monotonic() + START_SECONDS
+        while guardian.poll() is None and time.monotonic() < deadline:
+            try:
+                status = (self._data / "postmaster.pid").read_text().splitlines()
+            except FileNotFoundError:
+                status = []
+            if len(status) > READY_LINE and status[READY_LINE].strip() == "ready":
+                return True
+            time.sleep(0.01)
+        return False
+
+
+def _enterable(directory: Path) -> Path:
+    """`directory`, made; a link to one elsewhere, and that one, where PostgreSQL's account cannot get to it."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    if not directory.exists() and not can_enter(directory.parent):
+        directory.unlink(missing_ok=True)  # a link to what somebody has cleaned away
+        directory.symlink_to(tempfile.mkdtemp(dir=shared_directory()))
+    directory = directory.resolve()
+    directory.mkdir(exist_ok=True)
+    directory.chmod(0o711)
+    return directory
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _stop(guardian: subprocess.Popen[bytes]) -> None:
+    assert guardian.stdin is not None
+    guardian.stdin.close()
+    guardian.wait(STOP_SECONDS)
+
+
+def _reason(report: str) -> str:
+    """The line of a program's output that says why it ended."""
+    lines = report.splitlines()
+    telling = [line for line in lines if "FATAL" in line or "error" in line]
+    return (telling or lines or ["it gives no reason"])[-1].strip()

@@ -1,0 +1,223 @@
+"""A Lambda instance on this machine: the runtime client that AWS uses, served by a Runtime API of our own, no Docker.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html is the contract: the client asks for the next event, and
+posts its answer. One instance works on one event at a time.
+"""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from uuid import uuid4
+
+from dev.local_lambda.loopback import Endpoint, LoopbackServer
+from dev.user_error import UserError
+
+FUNCTION = "todo-api-local"
+FUNCTION_ARN = f"arn:aws:lambda:eu-central-1:000000000000:function:{FUNCTION}:live"
+INIT_SECONDS = 60
+TIMEOUT_SECONDS = 30
+MEMORY_MB = 1769
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of an invocation: the handler's value, or `error`, what it raised."""
+
+    value: Any = None
+    error: Any = None
+
+
+class InitFailed(UserError):
+    """The function did not get as far as taking events; the text is the last line that it said."""
+
+
+class LambdaInstance:
+    """A started function, from construction to `close()`.
+
+    :param root: the folder with the code, like /var/task
+    :param environment: the function's variables; it gets no others of ours
+    :param handler: what the template calls `Handler`
+    :param python: the command before `-m awslambdaric`
+    :param path: more folders to import from
+    :param snap_start: stop before the first event, until `restore()`
+    :raises InitFailed: it does not start
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        environment: Mapping[str, str],
+        *,
+        handler: str = "backend.main.handler",
+        python: Sequence[str] = (sys.executable,),
+        path: Sequence[Path] = (),
+        snap_start: bool = False,
+    ) -> None:
+        self._api = _RuntimeApi()
+        self._directory = tempfile.TemporaryDirectory(prefix="todo-api-lambda-")  # without a `.env` of anybody's
+        self._log = Path(self._directory.name, "log")  # no pipe: one that nobody empties would block the function
+        variables = {
+            "PATH": os.environ.get("PATH", ""),
+            "PYTHONPATH": os.pathsep.join(map(str, (root, *path))),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._api.server_port}",
+            "AWS_LAMBDA_FUNCTION_NAME": FUNCTION,
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(MEMORY_MB),
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start" if snap_start else "on-demand",
+            "AWS_LAMBDA_LOG_FORMAT": "JSON",
+            "AWS_REGION": "eu-central-1",
+            "LAMBDA_TASK_ROOT": str(root),
+            **environment,
+        }
+        started = time.perf_counter()
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*python, "-m", "awslambdaric", handler],
+                env=variables,
+                cwd=self._directory.name,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            self._wait_until(self._api.is_ready)
+        except BaseException:
+            self.close()
+            raise
+        self.init_seconds = time.perf_counter() - started
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def invoke(self, event: object) -> Answer:
+        """Have one event handled.
+
+        :raises UserError: the function ended, or takes longer than Lambda would let it
+        """
+        answers = self._api.submit(event)
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                return answers.get(timeout=0.1)
+            except queue.Empty:
+                if self.process.poll() is not None:
+                    raise UserError(f"The function ended: {self._last_line()}") from None
+        raise UserError(f"The function timed out after {TIMEOUT_SECONDS} seconds")
+
+    def restore(self) -> None:
+        """Go on from the snapshot, as every copy of it does.
+
+        :raises InitFailed: a hook of the function failed
+        """
+        self._api.is_ready.clear()
+        self._api.is_restored.set()
+        self._wait_until(self._api.is_ready)
+
+    def log(self) -> str:
+        """What the function has written so far."""
+        return self._log.read_text(errors="replace")
+
+    def close(self) -> None:
+        """End the function and what serves it."""
+        self.process.terminate()
+        self.process.wait(10)
+        self._api.shutdown()
+        self._api.server_close()
+        self._directory.cleanup()
+
+    def _wait_until(self, happened: threading.Event) -> None:
+        deadline = time.monotonic() + INIT_SECONDS
+        while not happened.wait(0.005):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise InitFailed(f"The function does not start: {self._last_line()}")
+        if self._api.init_error is not None:
+            raise InitFailed(f"The function does not start: {self._api.init_error.get('errorMessage')}")
+
+    def _last_line(self) -> str:
+        lines = [line for line in self.log().splitlines() if line.strip()] or ["it says nothing"]
+        try:
+            return str(json.loads(lines[-1])["message"])
+        except (ValueError, KeyError, TypeError):
+            return lines[-1]
+
+
+class _RuntimeApi(LoopbackServer):
+    """What the runtime client talks to."""
+
+    def __init__(self) -> None:
+        super().__init__(_Endpoint)
+        self.events: queue.Queue[tuple[str, bytes]] = queue.Queue()
+        self.answers: dict[str, queue.Queue[Answer]] = {}
+        self.is_ready, self.is_restored = threading.Event(), threading.Event()
+        self.init_error: dict[str, Any] | None = None
+        self.start()
+
+    def submit(self, event: object) -> queue.Queue[Answer]:
+        """Queue an event; its answer will be in what this returns."""
+        invocation = str(uuid4())
+        answers: queue.Queue[Answer] = queue.Queue()
+        self.answers[invocation] = answers
+        self.events.put((invocation, json.dumps(event).encode()))
+        return answers
+
+
+class _Endpoint(Endpoint):
+    server: _RuntimeApi
+
+    def do_GET(self) -> None:  # noqa: N802  # the name is http.server's
+        """`/runtime/invocation/next`, or `/runtime/restore/next` where the snapshot would be taken."""
+        self.server.is_ready.set()
+        if self.path.endswith("/restore/next"):
+            self.server.is_restored.wait()
+            self._reply(200)
+            return
+        invocation, event = self.server.events.get()
+        headers = {
+            "Lambda-Runtime-Aws-Request-Id": invocation,
+            "Lambda-Runtime-Deadline-Ms": str(int((time.time() + TIMEOUT_SECONDS) * 1000)),
+            "Lambda-Runtime-Invoked-Function-Arn": FUNCTION_ARN,
+        }
+        self._reply(200, event, headers)
+
+    def do_POST(self) -> None:  # noqa: N802
+        """`/runtime/invocation/{id}/response`, `…/error`, `/runtime/init/error`, `/runtime/restore/error`."""
+        body = json.loads(self._body() or b"null")
+        self._reply(202, b"{}")
+        *_, kind, subject, outcome = self.path.split("/")
+        if kind == "runtime":  # init or restore
+            self.server.init_error = body
+            self.server.is_ready.set()
+        else:
+            answer = Answer(error=body) if outcome == "error" else Answer(value=body)
+            self.server.answers.pop(subject).put(answer)
+
+    def _reply(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _body(self) -> bytes:
+        if self.headers.get("Content-Length"):
+            return self.rfile.read(int(self.headers["Content-Length"]))
+        body = b""
+        while size := int(self.rfile.readline(), 16):  # chunked
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body

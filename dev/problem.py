@@ -1,5 +1,0 @@
-"""What stops a developer's command in a way that the developer can mend."""
-
-
-class Problem(Exception):
-    """One line for a person: what is wrong and what to do. Never holds a password."""

@@ -1,0 +1,103 @@
+"""Rate limits: who counts as whom, and what the table tells of them."""
+
+import pytest
+from starlette.testclient import TestClient
+
+from backend.auth import rate_limits
+from tests.auth.gateway import invoke
+from tests.auth.guesses import LIMIT, WRONG, at, sign_in, some_email
+from tests.conftest import MakeClient
+from tests.support.database_copy import DatabaseCopy
+from tests.support.people import Person
+
+
+@pytest.mark.spec("NFR-005", "NFR-007")
+def test_neither_emails_nor_addresses_are_stored(fresh_database: DatabaseCopy, make_client: MakeClient) -> None:
+    person = Person.sign_up(make_client(database_url=fresh_database.url, address="192.0.2.55"))
+    sign_in(person.http, person.email)
+    person.refreshes()
+
+    with fresh_database.connect_as_owner() as owner:
+        rows = owner.run("select key, cast(rate_limits as text) from rate_limits")
+
+    assert len(rows) == 5  # a sign-up, the three of a guess, a refresh
+    assert all(len(key) == 64 and set(key) <= set("0123456789abcdef") for key, _ in rows)
+    text = str(rows)
+    assert not any(clue in text for clue in (person.email.partition("@")[0], "example.com", "192.0.2.55", person.id))
+
+
+@pytest.mark.spec("NFR-005")
+def test_keys_cannot_be_computed_without_the_secret() -> None:
+    limits = [(rate_limits.Limit("guesses per account", 1), "ada@example.com")]
+
+    assert rate_limits.window("one secret", 60, limits).keys != rate_limits.window("another secret", 60, limits).keys
+
+
+@pytest.mark.spec("NFR-005")
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("2001:0DB8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", "unknown"),
+        (None, "unknown"),
+        ("testclient", "unknown"),
+    ],
+)
+def test_an_ipv4_address_counts_by_itself_and_an_ipv6_address_by_its_network(address: str | None, network: str) -> None:
+    assert rate_limits.network(address) == network
+
+
+@pytest.mark.spec("NFR-005")
+def test_all_addresses_of_an_ipv6_network_share_a_limit(client: TestClient) -> None:
+    email = some_email()
+
+    answers = [sign_in(at(f"2001:db8:0:7:{n:x}::{n:x}", client), email).status_code for n in range(1, LIMIT + 3)]
+
+    assert answers == [401] * LIMIT + [429] * 2
+    assert sign_in(at("2001:db8:0:8::1", client), email).status_code == 401
+
+
+@pytest.mark.spec("NFR-005")
+def test_what_a_client_says_of_its_address_does_not_count(client: TestClient) -> None:
+    email = some_email()
+
+    answers = [
+        sign_in(
+            client,
+            email,
+            **{
+                "X-Forwarded-For": f"192.0.2.{n}",
+                "Forwarded": f"for=192.0.2.{n}",
+                "X-Real-IP": f"192.0.2.{n}",
+                "CF-Connecting-IP": f"192.0.2.{n}",
+            },
+        ).status_code
+        for n in range(LIMIT + 2)
+    ]
+
+    assert answers == [401] * LIMIT + [429] * 2
+
+
+@pytest.mark.spec("NFR-005")
+def test_in_lambda_the_address_is_the_gateways_source_ip(make_client: MakeClient) -> None:
+    app = make_client(database_pool_size=0).app
+    email = some_email()
+
+    def status(source_ip: str, number: int) -> int:
+        answer = invoke(
+            app,
+            "POST",
+            "/api/auth/signin",
+            headers={"x-forwarded-for": f"192.0.2.{number}"},
+            body={"email": email, "password": WRONG},
+            source_ip=source_ip,
+        )
+        return int(answer["statusCode"])
+
+    assert [status("198.51.100.7", n) for n in range(LIMIT + 1)] == [401] * LIMIT + [429]
+    assert status("198.51.100.8", 0) == 401

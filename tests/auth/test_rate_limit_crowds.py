@@ -1,0 +1,145 @@
+"""Rate limits when many come at once, to one process or to several."""
+
+import itertools
+import multiprocessing
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.synchronize import Barrier
+from typing import Any
+
+import pytest
+from pg8000.native import Connection as OwnerConnection
+from starlette.testclient import TestClient
+
+from backend.app import create_app
+from backend.auth import passwords
+from backend.settings import Settings
+from tests.auth.crowd import at_once
+from tests.auth.guesses import LIMIT, WRONG, at, hits, sign_in, sign_up, some_email
+from tests.conftest import ORIGIN, SECRET, MakeClient
+from tests.support.applications import close
+from tests.support.database_copy import DatabaseCopy
+from tests.support.people import PASSWORD, Person
+
+PROCESSES = 4
+CLIENTS_IN_A_PROCESS = 13
+CLIENTS = PROCESSES * CLIENTS_IN_A_PROCESS
+
+together: list[Barrier] = []
+"""In a process of guessers: what the processes wait at for each other."""
+
+
+def join_the_others(ready: Barrier) -> None:
+    """Start of a process of guessers."""
+    together.append(ready)
+    passwords.context = passwords.context.copy(argon2__rounds=1, argon2__memory_cost=8)
+
+
+def guess_together(url: str, email: str, password: str) -> list[int]:
+    """The answers that the clients of one process got, each of which tried this password once."""
+    values: dict[str, Any] = {"database_url": url, "better_auth_secret": SECRET, "frontend_url": ORIGIN}
+    app = create_app(Settings(_env_file=None, database_pool_size=5, **values))
+    with TestClient(app, client=("198.51.100.1", 50000), raise_server_exceptions=False) as client:
+        client.get("/api/health")
+        together[0].wait()
+        responses = at_once(lambda _: sign_in(client, email, password), CLIENTS_IN_A_PROCESS)
+    close(app)
+    return [response.status_code for response in responses]
+
+
+@pytest.mark.spec("NFR-005", "US3-4")
+def test_guessers_in_several_processes_get_ten_answers_between_them(ada: Person, shared_database: DatabaseCopy) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    ready = spawn.Barrier(PROCESSES)
+    with ProcessPoolExecutor(PROCESSES, spawn, join_the_others, (ready,)) as processes:
+
+        def everybody_tries(password: str) -> Counter[int]:
+            tries = [
+                processes.submit(guess_together, shared_database.url, ada.email, password) for _ in range(PROCESSES)
+            ]
+            return Counter(itertools.chain.from_iterable(attempt.result() for attempt in tries))
+
+        wrong = everybody_tries(WRONG)
+        right_but_late = everybody_tries(PASSWORD)
+
+    assert wrong == {401: LIMIT, 429: CLIENTS - LIMIT}
+    assert right_but_late == {429: CLIENTS}
+    assert ada.signs_in().tasks() == []  # from an address of her own
+
+
+@pytest.mark.spec("NFR-005")
+def test_a_thousand_guesses_at_once_from_one_address_leave_the_account_its_other_ninety(
+    make_client: MakeClient, owner: OwnerConnection
+) -> None:
+    person = Person.sign_up(make_client(address="192.0.2.11", database_pool_size=20))
+
+    answers: Counter[int] = Counter()
+    for _ in range(10):
+        answers.update(response.status_code for response in at_once(lambda _: sign_in(person.http, person.email), 100))
+
+    assert answers == {401: LIMIT, 429: 1000 - LIMIT}
+    assert hits(owner, person.email, "192.0.2.11") == [LIMIT] * 3
+
+
+@pytest.mark.spec("NFR-005")
+def test_a_crowd_at_the_windows_edge_gets_no_more_than_the_limit_either(
+    fresh_database: DatabaseCopy, make_client: MakeClient
+) -> None:
+    window_seconds = 1
+    client = make_client(
+        database_url=fresh_database.url,
+        database_pool_size=12,
+        signin_failures_per_account_and_address=LIMIT,
+        signin_failures_per_account=10_000,
+        signin_failures_per_address=10_000,
+        signin_window_seconds=window_seconds,
+    )
+    email = some_email()
+    with fresh_database.connect_as_owner() as owner:
+        owner.run("create table charged (key text, moment timestamptz)")
+        owner.run(
+            "create function note_charge() returns trigger language plpgsql security definer as"
+            " 'begin insert into public.charged values (new.key, new.hits[cardinality(new.hits)]); return null; end'"
+        )
+        owner.run(
+            "create trigger note_charge after insert or update on rate_limits"
+            " for each row execute function note_charge()"
+        )
+        end = time.monotonic() + 3.5 * window_seconds
+
+        def keep_guessing(_: int) -> Counter[int]:
+            answers: Counter[int] = Counter()
+            while time.monotonic() < end:
+                answers[sign_in(client, email).status_code] += 1
+            return answers
+
+        answers = sum(at_once(keep_guessing, 12), Counter[int]())
+        by_key = owner.run("select array_agg(moment order by moment) from charged group by key")
+
+    assert answers.keys() == {401, 429}
+    assert answers[401] > LIMIT  # there was an edge
+    for [moments] in by_key:
+        assert len(moments) == answers[401]
+        spans = [later - earlier for earlier, later in zip(moments, moments[LIMIT:], strict=False)]
+        assert min(spans).total_seconds() >= window_seconds
+
+
+@pytest.mark.spec("NFR-005", "SC-006", "NFR-012")
+def test_a_hundred_right_sign_ins_at_once_all_succeed(make_client: MakeClient) -> None:
+    person = Person.sign_up(make_client(database_pool_size=20))
+
+    responses = at_once(lambda _: sign_in(person.http, person.email, PASSWORD), 100)
+
+    assert Counter(response.status_code for response in responses) == {200: 100}
+    assert len({response.json()["refresh_token"] for response in responses}) == 100
+
+
+@pytest.mark.spec("NFR-005")
+def test_signups_have_a_limit_for_each_address(make_client: MakeClient) -> None:
+    client = make_client(signups_per_address=5)
+
+    answers = Counter(response.status_code for response in at_once(lambda _: sign_up(client), 20))
+
+    assert answers == {201: 5, 429: 15}
+    assert sign_up(at("192.0.2.88", client)).status_code == 201

@@ -1,0 +1,22 @@
+"""`make migrate`, as a process of its own."""
+
+import os
+import subprocess
+import sys
+
+from dev.embedded_postgres.server import CHECKOUT
+from tests.conftest import ORIGIN, SECRET
+
+
+def start_migrating(direct_url: str, database_url: str) -> subprocess.Popen[str]:
+    """What `make migrate` runs."""
+    environment = {
+        "DATABASE_URL": database_url,
+        "DATABASE_DIRECT_URL": direct_url,
+        "BETTER_AUTH_SECRET": SECRET,
+        "FRONTEND_URL": ORIGIN,
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "backend.migrations"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=CHECKOUT, env=os.environ | environment,
+    )  # fmt: skip

@@ -1,0 +1,35 @@
+"""The schema as PostgreSQL tells it. After a new migration `python -m tests.migrations.schema` writes schema.sql."""
+
+import re
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from backend.migrations.apply import migrate
+from dev.embedded_postgres.server import EmbeddedPostgres
+from tests.support.database_copy import DatabaseCopy
+
+PATH = Path(__file__).with_name("schema.sql")
+NOISE = re.compile(r"^(--|\\(un)?restrict|SET |SELECT pg_catalog\.set_config)")
+"""Comments with versions in them, pg_dump's random tokens, and the settings of its own session."""
+
+
+def dump(database: DatabaseCopy) -> str:
+    """Everything in the database but its rows and the names of owners: `alembic check` would miss half of it."""
+    pg_dump = [str(database.server.binary("pg_dump")), "--schema-only", "--no-owner", f"--dbname={database.owner_url}"]
+    said = subprocess.run(pg_dump, check=True, capture_output=True, text=True).stdout
+    lines = (line for line in said.splitlines() if not NOISE.match(line))
+    return re.sub(r"\n{2,}", "\n\n", "\n".join(lines)).strip() + "\n"
+
+
+def main() -> None:
+    """Migrate a database from nothing, and write what it is then."""
+    with TemporaryDirectory() as directory, EmbeddedPostgres(Path(directory, "postgres")) as server:
+        database = DatabaseCopy(server, "todo")
+        database.create(source="template1")
+        migrate(database.owner_url, database.url, print)
+        PATH.write_text(dump(database))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Going forward and back through the schema's history loses nothing, also when several do it at once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from alembic import command
+from alembic.config import Config
+
+from backend.migrations.apply import alembic_config, migrate, owner_engine
+from backend.postgres.url import DatabaseUrl
+from dev.embedded_postgres.server import EmbeddedPostgres
+from tests.conftest import MakeClient
+from tests.migrations.migrating import start_migrating
+from tests.migrations.schema import PATH, dump
+from tests.support.database_copy import DatabaseCopy
+from tests.support.people import Person
+
+ALL_ROWS = [
+    "select md5(string_agg(u::text, ',' order by id)) from users u",
+    "select count(*), md5(string_agg(t::text, ',' order by id)) from tasks t",
+    "select md5(string_agg(r::text, ',' order by id)) from refresh_tokens r",
+]
+
+
+@contextmanager
+def alembic(database: DatabaseCopy) -> Iterator[Config]:
+    """Alembic for the database."""
+    with owner_engine(DatabaseUrl.parse(database.owner_url)).connect() as connection:
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        yield config
+        connection.commit()
+
+
+def tables_of(database: DatabaseCopy) -> set[str]:
+    [tables] = database.query("select tablename from pg_tables where schemaname = 'public'")
+    return {name for (name,) in tables}
+
+
+@pytest.mark.spec("SC-013")
+def test_one_revision_back_and_forward_again_keeps_every_row(
+    fresh_database: DatabaseCopy, make_client: MakeClient
+) -> None:
+    ada = Person.sign_up(make_client(database_url=fresh_database.url), name="Ada 👩")
+    fresh_database.query(
+        "insert into tasks (title, description, completed, user_id, version, created_at, updated_at) "
+        "select 'task ' || n, nullif(repeat('é', n % 7), ''), n % 3 = 0, id, n, now() - n * interval '1 s', now() "
+        "from users, generate_series(1, 5000) n",
+    )
+    rows, tasks = fresh_database.query(*ALL_ROWS), ada.tasks()
+
+    with alembic(fresh_database) as config:
+        command.downgrade(config, "-1")
+    rows_of_the_version_before = fresh_database.query(*ALL_ROWS)
+    with alembic(fresh_database) as config:
+        command.upgrade(config, "head")
+
+    assert rows_of_the_version_before == rows
+    assert fresh_database.query(*ALL_ROWS) == rows
+    assert dump(fresh_database) == PATH.read_text()
+    assert ada.tasks() == tasks
+    assert len(tasks) == 5000
+    assert ada.patch(f"/api/tasks/{tasks[0]['id']}/toggle").status_code == 200
+    assert ada.signs_in().adds_task()["user_id"] == ada.id
+
+
+@pytest.mark.spec("SC-013", "SC-010")
+@pytest.mark.parametrize("revision", ["0002", "0001"])
+def test_undoing_the_tables_refuses_while_they_hold_rows_and_leaves_all_as_it_was(
+    fresh_database: DatabaseCopy, make_client: MakeClient, revision: str
+) -> None:
+    ada = Person.sign_up(make_client(database_url=fresh_database.url))
+    task = ada.adds_task()
+    with alembic(fresh_database) as config:
+        command.downgrade(config, revision)
+
+    with pytest.raises(RuntimeError, match="users is not empty"), alembic(fresh_database) as config:
+        command.downgrade(config, "base")
+
+    assert fresh_database.query("select version_num from alembic_version") == [[[revision]]]
+    with alembic(fresh_database) as config:
+        command.upgrade(config, "head")
+    assert dump(fresh_database) == PATH.read_text()
+    assert ada.tasks() == [task]
+
+
+@pytest.mark.spec("SC-013")
+def test_undoing_and_making_empty_tables_works(fresh_database: DatabaseCopy) -> None:
+    with alembic(fresh_database) as config:
+        command.downgrade(config, "base")
+    tables = tables_of(fresh_database)
+    with alembic(fresh_database) as config:
+        command.upgrade(config, "head")
+
+    assert tables == {"alembic_version"}
+    assert dump(fresh_database) == PATH.read_text()
+
+
+@pytest.mark.spec("SC-013")
+def test_an_upgrade_of_what_is_up_to_date_changes_nothing(fresh_database: DatabaseCopy) -> None:
+    said: list[str] = []
+
+    migrate(fresh_database.owner_url, fresh_database.url, said.append)
+
+    assert said == ["Schema: revision 0002", "Login: todo_api is there already, and may take the two roles"]
+    assert dump(fresh_database) == PATH.read_text()
+
+
+@pytest.mark.spec("SC-013")
+def test_racing_upgrades_of_an_empty_cluster_all_succeed() -> None:
+    with TemporaryDirectory() as directory, EmbeddedPostgres(Path(directory, "postgres"), {"fsync": "off"}) as server:
+        database = DatabaseCopy(server, "todo")
+        database.create(source="template1")
+
+        racers = [start_migrating(database.owner_url, database.url) for _ in range(4)]
+        said = [racer.communicate() for racer in racers]
+
+        assert [(racer.returncode, errors) for racer, (_, errors) in zip(racers, said, strict=True)] == [(0, "")] * 4
+        assert all(output.startswith("Schema: revision 0002") for output, _ in said)
+        assert dump(database) == PATH.read_text()

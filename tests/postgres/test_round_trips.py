@@ -1,0 +1,176 @@
+"""What a request costs on the network, counted: connect, TLS 1.3 and SCRAM included."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from dev.embedded_postgres.server import CHECKOUT
+from tests.conftest import ORIGIN, SECRET
+from tests.support.database_copy import DatabaseCopy
+from tests.support.database_fixtures import CountFlights, Elsewhere, through
+from tests.support.people import Person
+from tests.support.pooler import Pooler
+
+PLAIN_TCP_SAVES = 2
+"""PostgreSQL's SSLRequest and the TLS handshake."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A request, and its round trips on a TLS connection of its own. `{task}` and `{email}` are filled in."""
+
+    round_trips: int
+    method: str
+    path: str
+    status: int
+    body: dict[str, Any] = field(default_factory=dict)
+
+    def of(self, person: Person) -> tuple[str, str, dict[str, Any]]:
+        """Method, path and what else it needs, for a person with a task."""
+        [task] = person.tasks()
+        known = {"{email}": person.email, "{new}": f"{uuid4().hex}@example.com", "{password}": person.password}
+        known |= {"{refresh_token}": person.auth["refresh_token"]}
+        body = {name: known.get(value, value) for name, value in self.body.items()}
+        return self.method, self.path.replace("{task}", task["id"]), {"json": body} if body else {}
+
+
+OPERATIONS = {
+    "list": Operation(9, "GET", "/api/tasks", 200),
+    "get": Operation(9, "GET", "/api/tasks/{task}", 200),
+    "create": Operation(9, "POST", "/api/tasks", 201, {"title": "Buy milk"}),
+    "edit": Operation(10, "PUT", "/api/tasks/{task}", 200, {"title": "Buy bread"}),
+    "toggle": Operation(9, "PATCH", "/api/tasks/{task}/toggle", 200),
+    "delete": Operation(9, "DELETE", "/api/tasks/{task}", 204),
+    "sign up": Operation(10, "POST", "/api/auth/signup", 201, {"email": "{new}", "password": "{password}"}),
+    "sign in": Operation(10, "POST", "/api/auth/signin", 200, {"email": "{email}", "password": "{password}"}),
+    "refresh": Operation(9, "POST", "/api/auth/refresh", 200, {"refresh_token": "{refresh_token}"}),
+    "sign out": Operation(8, "POST", "/api/auth/signout", 200),
+    "health": Operation(8, "GET", "/api/health", 200),
+}
+
+each_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
+each_operation_the_slow_ones_later = pytest.mark.parametrize(
+    "operation",
+    [
+        pytest.param(operation, id=name, marks=() if name in ("list", "edit", "sign in") else pytest.mark.long)
+        for name, operation in OPERATIONS.items()
+    ],
+)
+"""A process of its own takes seconds; these three stand for all others."""
+
+
+@pytest.mark.spec("NFR-010", "SC-020")
+@each_operation
+def test_through_the_pooler_with_tls(
+    operation: Operation,
+    ada: Person,
+    elsewhere: Elsewhere,
+    pooler: Pooler,
+    shared_database: DatabaseCopy,
+    count_flights: CountFlights,
+) -> None:
+    proxy = count_flights(pooler.port)
+    url = pooler.url(shared_database, port=proxy.port)
+    ada.adds_task()
+    method, path, options = operation.of(ada)
+    there = elsewhere(ada, database_url=url, database_ca_file=str(pooler.ca_file))
+
+    first = there.request(method, path, **options)
+
+    proxy.wait_until_closed()
+    assert first.status_code == operation.status
+    assert (proxy.connections, proxy.round_trips) == (1, operation.round_trips)
+
+
+@pytest.mark.spec("NFR-010", "SC-020")
+@each_operation
+def test_on_plain_tcp(
+    operation: Operation,
+    ada: Person,
+    elsewhere: Elsewhere,
+    shared_database: DatabaseCopy,
+    count_flights: CountFlights,
+) -> None:
+    proxy = count_flights(shared_database.server.port)
+    ada.adds_task()
+    method, path, options = operation.of(ada)
+    there = elsewhere(ada, database_url=through(proxy.port, shared_database))
+
+    answer = there.request(method, path, **options)
+
+    proxy.wait_until_closed()
+    assert answer.status_code == operation.status
+    assert (proxy.connections, proxy.round_trips) == (1, operation.round_trips - PLAIN_TCP_SAVES)
+
+
+@pytest.mark.spec("NFR-010", "SC-020")
+def test_a_warm_application_needs_as_many(
+    ada: Person,
+    elsewhere: Elsewhere,
+    pooler: Pooler,
+    shared_database: DatabaseCopy,
+    count_flights: CountFlights,
+) -> None:
+    proxy = count_flights(pooler.port)
+    there = elsewhere(
+        ada, database_url=pooler.url(shared_database, port=proxy.port), database_ca_file=str(pooler.ca_file)
+    )
+    counts = []
+    for _ in range(3):
+        before = proxy.round_trips
+        there.tasks()
+        proxy.wait_until_closed()
+        counts.append(proxy.round_trips - before)
+    assert counts == [OPERATIONS["list"].round_trips] * 3
+
+
+ONE_REQUEST = """
+import json, os
+from starlette.testclient import TestClient
+from backend.main import app
+
+method, path, options, token = json.loads(os.environ["REQUEST"])
+client = TestClient(app, raise_server_exceptions=False, client=("10.0.0.9", 50000))
+answer = client.request(method, path, headers={"Authorization": f"Bearer {token}"}, **options)
+raise SystemExit(0 if answer.status_code == int(os.environ["STATUS"]) else f"{answer.status_code} {answer.text}")
+"""
+
+
+@pytest.mark.spec("NFR-010", "SC-020")
+@pytest.mark.real_passwords
+@each_operation_the_slow_ones_later
+def test_a_fresh_process_needs_as_many(
+    operation: Operation,
+    ada: Person,
+    pooler: Pooler,
+    shared_database: DatabaseCopy,
+    count_flights: CountFlights,
+    tmp_path: Path,
+) -> None:
+    proxy = count_flights(pooler.port)
+    ada.adds_task()
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(CHECKOUT),
+        "DATABASE_URL": pooler.url(shared_database, port=proxy.port),
+        "DATABASE_CA_FILE": str(pooler.ca_file),
+        "BETTER_AUTH_SECRET": SECRET,
+        "FRONTEND_URL": ORIGIN,
+        "REQUEST": json.dumps([*operation.of(ada), ada.auth["access_token"]]),
+        "STATUS": str(operation.status),
+    }
+
+    fresh = subprocess.run(
+        [sys.executable, "-c", ONE_REQUEST], check=False, env=environment, cwd=tmp_path, capture_output=True, text=True
+    )
+
+    proxy.wait_until_closed()
+    assert fresh.returncode == 0, fresh.stderr
+    assert (proxy.connections, proxy.round_trips) == (1, operation.round_trips)

@@ -1,0 +1,100 @@
+"""`make traceability`: which tests prove which line of the specification, as docs/traceability.md.
+
+A test says so itself: `@pytest.mark.spec("FR-019", "US2-4", "EDGE-empty-task-list")`.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SPECIFICATION = CHECKOUT / "specs" / "002-backend-api" / "spec.md"
+TABLE = CHECKOUT / "docs" / "traceability.md"
+
+STORY = re.compile(r"### User Story (\d+)")
+SCENARIO = re.compile(r"(\d+)\. (\*\*Given\*\*.*)")
+EDGE_CASE = re.compile(r"- \*\*([^*]+)\*\*: (.*)")
+REQUIREMENT = re.compile(r"- \*\*((?:FR|SC|NFR)-\d{3})\*\*: (.*)")
+HEAD = ("| | what is owed | proven by |", "| --- | --- | --- |")
+INTRODUCTION = (
+    "Every requirement, success criterion, acceptance scenario and edge case of the"
+    " [specification](../specs/002-backend-api/spec.md), and the tests that prove it. Written by `make traceability`"
+    " from the tests' own `spec` markers; a test fails when a line is left without one, or when this page is old."
+    " A test *in italics* runs in `make test-long`, the others in `make test`."
+)
+
+Proofs = Mapping[str, Iterable[tuple[str, bool]]]
+"""By id: the tests that name it, as pytest's node ids without parameters, and whether they are long."""
+
+
+def requirements(specification: str) -> dict[str, str]:
+    """The lines of the specification that are owed, by id, in its order."""
+    found: dict[str, str] = {}
+    story, in_edge_cases = "", False
+    for line in specification.splitlines():
+        if heading := STORY.match(line):
+            story = heading[1]
+        elif line.startswith("### "):
+            in_edge_cases = line == "### Edge Cases"
+        elif scenario := SCENARIO.match(line):
+            found[f"US{story}-{scenario[1]}"] = scenario[2]
+        elif in_edge_cases and (case := EDGE_CASE.match(line)):
+            found[_edge_id(case[1])] = f"{case[1]}: {case[2]}"
+        elif requirement := REQUIREMENT.match(line):
+            found[requirement[1]] = requirement[2]
+    return found
+
+
+def proofs() -> dict[str, list[tuple[str, bool]]]:
+    """What the tests say they prove. They are collected by a pytest of their own, long ones included."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "--quiet", "-p", "tests.support.traceability"]
+    command += ["-m", "", "--numprocesses", "0"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    run = subprocess.run(command, check=False, cwd=CHECKOUT, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    found: dict[str, list[tuple[str, bool]]] = json.loads(run.stdout.splitlines()[-1])
+    return {identifier: [(test, is_long) for test, is_long in tests] for identifier, tests in found.items()}
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """As a plugin of that pytest: print what was collected, as one line of JSON."""
+    found: dict[str, dict[str, bool]] = {}
+    for item in session.items:
+        name = item.nodeid.partition("[")[0]
+        for mark in item.iter_markers("spec"):
+            for identifier in mark.args:
+                tests = found.setdefault(identifier, {})
+                tests[name] = tests.get(name, True) and item.get_closest_marker("long") is not None
+    session.config.add_cleanup(
+        lambda: print(json.dumps({identifier: sorted(tests.items()) for identifier, tests in found.items()}))
+    )
+
+
+def table(owed: Mapping[str, str], proven: Proofs) -> str:
+    """The page."""
+    rows = [f"| {identifier} | {text} | {_links(proven.get(identifier, ()))} |" for identifier, text in owed.items()]
+    return "\n".join(["# From the specification to its tests", "", INTRODUCTION, "", *HEAD, *rows, ""])
+
+
+def _links(tests: Iterable[tuple[str, bool]]) -> str:
+    links = []
+    for test, is_long in tests:
+        path, _, name = test.partition("::")
+        link = f"[{name.replace('::', '.').removeprefix('test_').replace('_', ' ')}](../{path})"
+        links.append(f"*{link}*" if is_long else link)
+    return "<br>".join(links)
+
+
+def _edge_id(title: str) -> str:
+    return "EDGE-" + "-".join(re.findall(r"[a-z]+", title.lower().replace("'", "")))
+
+
+if __name__ == "__main__":
+    TABLE.write_text(table(requirements(SPECIFICATION.read_text(encoding="utf-8")), proofs()), encoding="utf-8")
+    print(f"written to {TABLE.relative_to(CHECKOUT)}")

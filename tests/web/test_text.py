@@ -1,0 +1,112 @@
+"""What the OpenAPI document says of text is what the code accepts: neither more nor less."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from backend.auth.schemas import SignUp
+from backend.tasks.schemas import TaskCreate, TaskUpdate
+from backend.web.text import SPACE
+
+any_text = st.text(max_size=30)
+spaces = st.text(st.characters(whitelist_categories=["Zs", "Zl", "Zp", "Cc"]), max_size=5)
+"""White space, and what only looks like it."""
+around_the_limit = st.builds(
+    lambda before, inside, count, after: before + (inside * count)[:count] + after,
+    spaces,
+    st.text(min_size=1, max_size=3),
+    st.sampled_from([1, 99, 100, 101, 199, 200, 201, 1999, 2000, 2001]),
+    spaces,
+)
+domain_like = st.text("aZ0-.@_ \n\0äK", max_size=12)
+e_mail_like = st.builds(
+    lambda before, local, label, domain, after: f"{before}{local}@{label}{domain}{after}",
+    spaces,
+    st.text("aZ0.!#$%&'*+/=?^_`{|}~-\"(\0ä\u212a ", max_size=8),
+    st.sampled_from(["example", "a", "a" * 63, "a" * 64, "x" * 240, "-"]),
+    st.one_of(domain_like, st.just(".example.com")),
+    spaces,
+)
+
+
+def schema_accepts(model: type[BaseModel], member: str, text: str) -> bool:
+    schema = model.model_json_schema()["properties"][member]
+    schema = next((option for option in schema.get("anyOf", ()) if option["type"] == "string"), schema)
+    return (
+        schema["type"] == "string"
+        and schema.get("minLength", 0) <= len(text) <= schema.get("maxLength", len(text))
+        and re.search(schema["pattern"], text) is not None
+    )
+
+
+def code_accepts(model: type[BaseModel], member: str, text: str) -> bool:
+    valid = {"title": "Buy milk", "email": "ada@example.com", "password": "long enough"}
+    try:
+        model.model_validate(valid | {member: text})
+    except ValidationError:
+        return False
+    return True
+
+
+def same_rule(model: type[BaseModel], member: str, texts: st.SearchStrategy[str]) -> Callable[[], None]:
+    @settings(max_examples=300, deadline=None, derandomize=True)
+    @given(texts)
+    @example("")
+    @example("\0")
+    @example("a\0b")
+    @example("\u200b")
+    @example("\n")
+    @example("Buy milk\n")
+    @example("ada@example.com\n")
+    @example("ada@example.com\0")
+    @example("\u212aate@example.com")
+    @example("\u017fam@example.com")
+    @example("ada@\u0130.example.com")
+    @example("a@b")
+    @example(f"{'a' * 242}@example.com")
+    @example(f"{'a' * 243}@example.com")
+    @example(f"  {'a' * 242}@example.com  ")
+    def check(text: str) -> None:
+        assert schema_accepts(model, member, text) == code_accepts(model, member, text)
+
+    return check
+
+
+@pytest.mark.spec("FR-036", "SC-005", "SC-019", "NFR-019")
+@pytest.mark.parametrize(
+    ("model", "member", "texts"),
+    [
+        (TaskCreate, "title", any_text | around_the_limit),
+        (TaskUpdate, "title", any_text | around_the_limit),
+        (TaskCreate, "description", any_text | around_the_limit),
+        (TaskUpdate, "description", any_text | around_the_limit),
+        (SignUp, "name", any_text | around_the_limit),
+        (SignUp, "email", any_text | e_mail_like),
+    ],
+)
+def test_the_schema_and_the_code_accept_the_same_texts(
+    model: type[BaseModel], member: str, texts: st.SearchStrategy[str]
+) -> None:
+    same_rule(model, member, texts)()
+
+
+@pytest.mark.spec("FR-002")
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    st.from_regex(
+        re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([a-z0-9]{1,9}\.){1,3}[a-z]{2,9}", re.ASCII), fullmatch=True
+    )
+)
+def test_ordinary_e_mails_are_accepted_as_they_are(email: str) -> None:
+    assert SignUp(email=email, password="long enough").email == email
+
+
+@pytest.mark.spec("FR-024")
+def test_white_space_means_what_python_takes_off() -> None:
+    in_the_schema = {chr(code) for code in range(0x110000) if re.fullmatch(SPACE, chr(code))}
+
+    assert in_the_schema == {chr(code) for code in range(0x110000) if not chr(code).strip()}
