@@ -11,8 +11,15 @@ FOREIGN_KEY_VIOLATION = "23503"
 CHECK_VIOLATION = "23514"
 NOT_NULL_VIOLATION = "23502"
 
-TRANSIENT_AT_CONNECT = ("53300", "57P03", "08P01")
-"""The server is full or starting. PgBouncer says 08P01 both when it is full and for a wrong password."""
+CONNECTION_EXCEPTION = "08"
+PROTOCOL_VIOLATION = "08P01"
+"""PgBouncer's only SQLSTATE: for being full, for a wrong password, for a server connection that it lost."""
+INSUFFICIENT_PRIVILEGE = "42501"
+
+PASSING_AT_LOGIN = ("53300", "57P03", "XX000")
+"""Full, starting, or Neon's proxy for whatever reason: trying the login once more may help."""
+OPERATOR_AT_LOGIN = ("28", "3D", "42", PROTOCOL_VIOLATION)
+"""A wrong password, database or right: an operator must act."""
 CONNECTION_ENDED = ("57P0", "08", "25P03")
 """The server has ended the connection, which is of no further use."""
 FATE_UNKNOWN = ("57P0", "08")

@@ -15,7 +15,10 @@ VERIFIED_MODES = ("require", "verify-ca", "verify-full")
 """With each of these the certificate and the host's name are verified: libpq's `require` would verify neither."""
 WEAK_MODES = ("disable", "allow", "prefer")
 CHANNEL_BINDINGS = ("disable", "prefer", "require")
-KNOWN_PARAMETERS = ("sslmode", "channel_binding", "host", "application_name")
+SSL_NEGOTIATIONS = ("postgres", "direct")
+KNOWN_PARAMETERS = ("sslmode", "sslnegotiation", "channel_binding", "host", "application_name")
+ALPN = "postgresql"
+"""What a server must speak, said in TLS itself, where TLS starts without PostgreSQL's SSLRequest."""
 POOLER_SUFFIX = "-pooler"
 DEFAULT_PORT = 5432
 
@@ -35,15 +38,20 @@ class DatabaseUrl:
     port: int = DEFAULT_PORT
     socket: str | None = None
     tls: bool = True
+    direct_tls: bool = False
     channel_binding_required: bool = False
     ca_file: str | None = None
     application_name: str | None = None
+    pipeline: bool = True
 
     @classmethod
-    def parse(cls, url: str, *, ca_file: str | None = None, sam_local: bool = False) -> Self:
+    def parse(
+        cls, url: str, *, ca_file: str | None = None, pipeline: bool = True, sam_local: bool = False
+    ) -> Self:
         """Read a connection string.
 
         :param ca_file: PEM file to trust in place of the system's certificates
+        :param pipeline: whether the messages of a login may leave before the answers to those before them
         :param sam_local: allow an unverified connection to a host that is not loopback (`sam local` containers)
         :raises InvalidDatabaseUrl: what to mend, without the URL
         """
@@ -77,6 +85,11 @@ class DatabaseUrl:
         tls = mode in VERIFIED_MODES
         if binding == "require" and not tls:
             raise InvalidDatabaseUrl("channel_binding=require needs sslmode=require")
+        negotiation = parameters.get("sslnegotiation", "postgres")
+        if negotiation not in SSL_NEGOTIATIONS:
+            raise InvalidDatabaseUrl(f"sslnegotiation must be one of {', '.join(SSL_NEGOTIATIONS)}")
+        if negotiation == "direct" and not tls:
+            raise InvalidDatabaseUrl("sslnegotiation=direct needs sslmode=require")
         if socket is not None and tls:
             raise InvalidDatabaseUrl("a unix socket has no TLS; leave sslmode out")
 
@@ -88,9 +101,11 @@ class DatabaseUrl:
             port=port,
             socket=socket,
             tls=tls,
+            direct_tls=negotiation == "direct",
             channel_binding_required=binding == "require",
             ca_file=ca_file,
             application_name=parameters.get("application_name"),
+            pipeline=pipeline,
         )
 
     @property
@@ -108,14 +123,16 @@ class DatabaseUrl:
 
         :raises InvalidDatabaseUrl: the CA file cannot be read
         """
-        return _tls_context(self.ca_file) if self.tls else None
+        return _tls_context(self.ca_file, self.direct_tls) if self.tls else None
 
 
 @cache
-def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+def _tls_context(ca_file: str | None, direct: bool) -> ssl.SSLContext:
     """One context per process: loading the system's certificates takes longer than a whole request."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificate and host name, sends SNI
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if direct:
+        context.set_alpn_protocols([ALPN])
     try:
         context.load_verify_locations(ca_file) if ca_file else context.load_default_certs()
     except (OSError, ssl.SSLError):
