@@ -43,7 +43,7 @@ class RefreshToken(SQLModel, table=True):
     current_jti: UUID
     previous_jti: UUID | None = None
     rotated_at: datetime = timestamp()
-    expires_at: datetime = timestamp(filled_in=False)
+    expires_at: datetime = timestamp(with_default=False)
     revoked_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
     created_at: datetime = timestamp()
 
@@ -56,4 +56,4 @@ class RateLimit(SQLModel, table=True):
 
     key: str = Field(sa_type=Text, primary_key=True)
     hits: list[datetime] = Field(sa_type=ARRAY(DateTime(timezone=True)))
-    expires_at: datetime = timestamp(filled_in=False)
+    expires_at: datetime = timestamp(with_default=False)

@@ -10,7 +10,9 @@ context = CryptContext(
     schemes=["argon2"], argon2__type="ID", argon2__rounds=12, argon2__memory_cost=19456, argon2__parallelism=1
 )
 
-HASH_OF_NOBODY = "$argon2id$v=19$m=19456,t=12,p=1$/p9T6h1DiDGGsPZ+r5WSsg$GuQH3XyqIFomwk1wSfmhFcF9yiaY/VI7XKqg8aJnhcI"
+HASH_FOR_UNKNOWN_EMAIL = (
+    "$argon2id$v=19$m=19456,t=12,p=1$/p9T6h1DiDGGsPZ+r5WSsg$GuQH3XyqIFomwk1wSfmhFcF9yiaY/VI7XKqg8aJnhcI"
+)
 """The hash of a random password that was thrown away, with the parameters above: what an unknown e-mail is verified
 against, so that it takes as long as a wrong password. Computed once, because hashing on first use would tell."""
 
@@ -22,7 +24,7 @@ def hash_password(password: str) -> str:
 
 def verify_password(password: str, stored_hash: str | None) -> bool:
     """Whether the password is right. Nobody's password (None) takes the same time, and is never right."""
-    is_right = bool(context.verify(password, stored_hash or HASH_OF_NOBODY))
+    is_right = bool(context.verify(password, stored_hash or HASH_FOR_UNKNOWN_EMAIL))
     return is_right and stored_hash is not None
 
 

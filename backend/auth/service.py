@@ -55,7 +55,7 @@ class AuthService:
         window = self._window(self.settings.signup_window_seconds, (limit, rate_limits.network(address)))
         with self.database.conversation() as begin:
             with begin() as session:
-                wait = None if window.charge(session) else self._wait(session, window)
+                wait = None if window.charge(session) else self._time_until_room(session, window)
             self._refuse_if(wait)
             password_hash = passwords.hash_password(password)
             with begin() as session:
@@ -74,7 +74,7 @@ class AuthService:
         :raises RateLimited: too many wrong passwords
         :raises WrongCredentials: after the same work for an unknown e-mail as for a wrong password
         """
-        window = self._guesses(email, rate_limits.network(address))
+        window = self._wrong_password_limits(email, rate_limits.network(address))
         with self.database.conversation() as begin:
             with begin() as session:
                 asked = (
@@ -90,12 +90,12 @@ class AuthService:
             with begin() as session:
                 if is_right:
                     opened = self._open_sign_in(session, window, asked, new_hash)
-                    wait = None if opened else self._wait(session, window)
+                    wait = None if opened else self._time_until_room(session, window)
                 elif window.charge(session):
                     opened, wait = None, None
                 else:
                     session.rollback()  # none of the limits is charged when one of them is full
-                    opened, wait = None, self._wait(session, window)
+                    opened, wait = None, self._time_until_room(session, window)
         self._refuse_if(wait)
         if opened is None:
             raise WrongCredentials
@@ -129,7 +129,7 @@ class AuthService:
             # a page whose many calls all refresh at once must not sign anybody out.
             if rotated and rotated.is_rotation and not window.charge(session):
                 session.rollback()
-                wait = self._wait(session, window)
+                wait = self._time_until_room(session, window)
         self._refuse_if(wait)
         if rotated is None:
             raise NotAuthenticated
@@ -157,7 +157,7 @@ class AuthService:
     def _window(self, seconds: int, *limits: tuple[Limit, str]) -> Window:
         return rate_limits.window(self.settings.better_auth_secret.get_secret_value(), seconds, limits)
 
-    def _guesses(self, email: str, network: str) -> Window:
+    def _wrong_password_limits(self, email: str, network: str) -> Window:
         """The limits on wrong passwords. Unknown e-mails count alike, or the limit would tell which are known."""
         settings = self.settings
         return self._window(
@@ -178,7 +178,7 @@ class AuthService:
             session.connection().execute(statements.STORE_REHASH, rehash)
         return opened
 
-    def _wait(self, session: Session, window: Window) -> timedelta:
+    def _time_until_room(self, session: Session, window: Window) -> timedelta:
         """How long until the window has room again; a moment, when that has happened since it was found full."""
         return session.connection().execute(statements.TIME_UNTIL_ROOM, window.parameters).scalar_one() or timedelta()
 

@@ -42,7 +42,7 @@ def _canonical_uuid(value: object) -> UUID:
     raise ValueError("not a UUID as this module writes them")
 
 
-Id = Annotated[UUID, BeforeValidator(_canonical_uuid)]
+CanonicalUuid = Annotated[UUID, BeforeValidator(_canonical_uuid)]
 
 
 class Claims(BaseModel):
@@ -53,16 +53,16 @@ class Claims(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
-    user_id: Id
-    sub: Id
-    sid: Id
-    jti: Id
+    user_id: CanonicalUuid
+    sub: CanonicalUuid
+    sid: CanonicalUuid
+    jti: CanonicalUuid
     typ: Literal["access", "refresh"]
     iat: int
     exp: int
 
     @model_validator(mode="after")
-    def _agrees_with_itself(self) -> Self:
+    def _claims_are_consistent(self) -> Self:
         if self.sub != self.user_id or not 0 < self.exp - self.iat <= LIFETIME_MAX_SECONDS:
             raise ValueError("claims contradict each other")
         return self
@@ -99,7 +99,7 @@ class Tokens:
             "iat": issued_at,
             "exp": expires_at,
         }
-        return str(jwt.encode(claims, _key(self.secret), algorithm=ALGORITHM))
+        return str(jwt.encode(claims, _jwk(self.secret), algorithm=ALGORITHM))
 
     def verify(self, token: str, kind: Kind) -> Claims:
         """The claims of a valid token of this kind.
@@ -109,14 +109,14 @@ class Tokens:
         try:
             if len(token) > TOKEN_MAX_LENGTH:
                 raise InvalidToken
-            keys: Any = [_key(secret) for secret in (self.secret, self.previous_secret) if secret]
+            keys: Any = [_jwk(secret) for secret in (self.secret, self.previous_secret) if secret]
             payload = jws.verify(token, keys, algorithms=[ALGORITHM])
             signature = token.rpartition(".")[2].encode()
             if base64url_encode(base64url_decode(signature)) != signature:  # decoding skips what is not Base64
                 raise InvalidToken
             if jws.get_unverified_header(token) != HEADER:  # verified by now; `crit` and all else unknown is refused
                 raise InvalidToken
-            claims = Claims.model_validate(json.loads(payload, object_pairs_hook=_without_duplicates))
+            claims = Claims.model_validate(json.loads(payload, object_pairs_hook=_refuse_duplicates))
         except Exception as error:  # RecursionError, TypeError, OverflowError, …: input decides what is raised
             raise InvalidToken from error
         now = time.time()
@@ -125,12 +125,12 @@ class Tokens:
         return claims
 
 
-def _key(secret: str) -> Key:
+def _jwk(secret: str) -> Key:
     # As a JWK (RFC 7518, 6.4): text that is JSON python-jose takes for a set of keys, and text like PEM it refuses.
     return construct({"kty": "oct", "k": base64url_encode(secret.encode()).decode()}, ALGORITHM)
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError("duplicate claim")

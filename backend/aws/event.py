@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 import re
 from typing import Any
 
-REQUEST_ID_TEXT = re.compile(r"[!-~ ]{1,128}")
+REQUEST_ID_PATTERN = re.compile(r"[!-~ ]{1,128}")
 
 
 def is_http(event: Any) -> bool:
@@ -20,7 +20,7 @@ def is_http(event: Any) -> bool:
 def request_id(event: Any) -> str | None:
     """API Gateway's id of the request. None where the event has none, or not a usable one."""
     found = _request_context(event).get("requestId")
-    return found if isinstance(found, str) and REQUEST_ID_TEXT.fullmatch(found) else None
+    return found if isinstance(found, str) and REQUEST_ID_PATTERN.fullmatch(found) else None
 
 
 def requested_path(event: Any) -> str:
@@ -54,7 +54,7 @@ def without_stage(event: dict[str, Any]) -> dict[str, Any]:
     return event
 
 
-def described(event: Any) -> dict[str, Any]:
+def summary(event: Any) -> dict[str, Any]:
     """What may be logged of an unknown event: its source, as EventBridge, S3 and a warm-up name it. No payload."""
     if not isinstance(event, dict):
         return {"event_type": type(event).__name__}

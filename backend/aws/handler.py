@@ -35,13 +35,13 @@ class GatewayHandler:
     @app.setter
     def app(self, app: ASGI) -> None:
         self._app = app
-        self._mangum = Mangum(WithGateway(app), lifespan="off")  # there is no lifespan; "auto" would ask each time
+        self._mangum = Mangum(GatewayState(app), lifespan="off")  # there is no lifespan; "auto" would ask each time
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:
         """Answer one invocation. Whatever the event looks like, nothing is raised."""
         with invocation(context, correlation_id=events.request_id(event)):
             if not events.is_http(event):
-                logger.info(NOT_HTTP, **events.described(event))
+                logger.info(NOT_HTTP, **events.summary(event))
                 return {"detail": NOT_HTTP}
             try:
                 events.require_method(event)
@@ -49,10 +49,10 @@ class GatewayHandler:
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 # The application answers its own errors. These come from Mangum, which could not read the event.
                 logger.warning("Malformed HTTP event", error=type(error).__name__)
-                return _refusal()
+                return _malformed_request_response()
 
 
-class WithGateway:
+class GatewayState:
     """Puts what the application may know of the gateway's event into the ASGI scope's `state`.
 
     `request_id`: API Gateway's id of the request. `stage`: what a browser has in front of the API's paths, such as
@@ -71,7 +71,7 @@ class WithGateway:
         await self.app(scope, receive, send)
 
 
-def _refusal() -> dict[str, Any]:
+def _malformed_request_response() -> dict[str, Any]:
     return {
         "statusCode": MalformedRequest.status,
         "headers": {"content-type": "application/json", "cache-control": "no-store"},

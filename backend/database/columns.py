@@ -35,7 +35,7 @@ def new_id() -> Any:
     return Field(default=None, primary_key=True, sa_column_kwargs={"server_default": NEW_ID})
 
 
-def timestamp(*, filled_in: bool = True) -> Any:
+def timestamp(*, with_default: bool = True) -> Any:
     """A moment in UTC, filled in by the database unless it says otherwise."""
-    options = {"server_default": NOW} if filled_in else {}
+    options = {"server_default": NOW} if with_default else {}
     return Field(default=None, sa_type=DateTime(timezone=True), nullable=False, sa_column_kwargs=options)

@@ -55,7 +55,7 @@ def apply(owner: DatabaseUrl, application: DatabaseUrl, say: Callable[[str], Non
             if owner.user == application.user:
                 say("Login: DATABASE_URL is the owner's, so PostgreSQL protects less. docs/deploying.md says how.")
             else:
-                say(_provide_login(session, application))
+                say(_create_login(session, application))
                 session.commit()
     except SQLAlchemyError as error:
         raise MigrationFailed(_sentence(error)) from error
@@ -109,7 +109,7 @@ def _revision(session: Connection) -> str | None:
     return revision
 
 
-def _provide_login(session: Connection, application: DatabaseUrl) -> str:
+def _create_login(session: Connection, application: DatabaseUrl) -> str:
     """Create the application's login where it is missing; it has no rights but to take the two roles."""
     quote = session.dialect.identifier_preparer.quote_identifier
     login = quote(application.user)

@@ -20,7 +20,7 @@ ORIGIN = re.compile(r"https?://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(
 """An origin as browsers send it (RFC 6454, 6.2): lower case, other letters as Punycode, no user, no default port."""
 
 
-Loaded = TypeVar("Loaded", bound="DatabaseSettings")
+SettingsType = TypeVar("SettingsType", bound="DatabaseSettings")
 
 
 class ConfigurationError(Exception):
@@ -122,7 +122,7 @@ class Settings(DatabaseSettings):
     def _split_origins(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        return tuple(_as_browsers_send_it(part.strip()) for part in value.split(",") if part.strip())
+        return tuple(_normalised_origin(part.strip()) for part in value.split(",") if part.strip())
 
     @field_validator("frontend_url")
     @classmethod
@@ -156,14 +156,14 @@ def load_database_settings() -> DatabaseSettings:
     return _load(DatabaseSettings)
 
 
-def _load(kind: type[Loaded]) -> Loaded:
+def _load(kind: type[SettingsType]) -> SettingsType:
     try:
         return kind()
     except ValidationError as error:
         raise ConfigurationError(f"Configuration: {'; '.join(map(_sentence, error.errors()))}") from None
 
 
-def _as_browsers_send_it(origin: str) -> str:
+def _normalised_origin(origin: str) -> str:
     origin = origin.rstrip("/").lower()
     return origin.removesuffix(":443" if origin.startswith("https:") else ":80")
 

@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from backend.database.columns import Timestamp
 from backend.tasks.models import DESCRIPTION_MAX_LENGTH, TITLE_MAX_LENGTH
-from backend.web.text import Line, Prose, may_be_left_out
+from backend.web.text import FreeText, SingleLine, optional_field
 
-Title = Annotated[str, Line(TITLE_MAX_LENGTH)]
-Description = Annotated[str, Prose(DESCRIPTION_MAX_LENGTH)]
+Title = Annotated[str, SingleLine(TITLE_MAX_LENGTH)]
+Description = Annotated[str, FreeText(DESCRIPTION_MAX_LENGTH)]
 
 
 class TaskCreate(BaseModel):
@@ -35,9 +35,9 @@ class TaskUpdate(BaseModel):
         }
     )
 
-    title: Title = may_be_left_out()
-    description: Description | None = may_be_left_out()
-    completed: StrictBool = may_be_left_out()
+    title: Title = optional_field()
+    description: Description | None = optional_field()
+    completed: StrictBool = optional_field()
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:

@@ -36,17 +36,17 @@ from backend.tasks.schemas import TaskPublic
 TABLE = Task.metadata.tables["tasks"]
 OWNER = cast(bindparam("owner_id"), Uuid)
 IS_OWN = col(Task.user_id) == OWNER
-IS_THE_ONE = and_(IS_OWN, col(Task.id) == bindparam("task_id"))
+IS_THE_TASK = and_(IS_OWN, col(Task.id) == bindparam("task_id"))
 HAS_VERSION = col(Task.version) == any_(
     func.coalesce(cast(bindparam("versions"), ARRAY(Integer)), array([col(Task.version)]))
 )
 """One of `versions`; null allows any."""
 
 
-def list_of(model: type[BaseModel]) -> Select[tuple[str | None]]:
+def select_json_list(model: type[BaseModel]) -> Select[tuple[str | None]]:
     """The members of the list's JSON, joined by commas: columns by the model, so that a new one cannot be forgotten."""
     rows = (
-        select(*(_as_json_writes_it(name) for name in model.model_fields))
+        select(*(_json_column(name) for name in model.model_fields))
         .where(IS_OWN)
         .order_by(TABLE.c.created_at, TABLE.c.id)
         .subquery()
@@ -54,7 +54,7 @@ def list_of(model: type[BaseModel]) -> Select[tuple[str | None]]:
     return select(func.string_agg(cast(func.row_to_json(rows.table_valued()), Text), ",")).select_from(rows)
 
 
-def _as_json_writes_it(name: str) -> ColumnElement[Any]:
+def _json_column(name: str) -> ColumnElement[Any]:
     """A column as the JSON needs it: times as text of our own format, all else as PostgreSQL writes it."""
     column: ColumnElement[Any] = TABLE.columns[name]
     if isinstance(column.type, DateTime):
@@ -62,8 +62,8 @@ def _as_json_writes_it(name: str) -> ColumnElement[Any]:
     return column
 
 
-LIST = list_of(TaskPublic)
-GET = select(Task).where(IS_THE_ONE)
+LIST = select_json_list(TaskPublic)
+GET = select(Task).where(IS_THE_TASK)
 
 _values = (cast(bindparam("new_title"), Text), cast(bindparam("new_description"), Text), OWNER)
 _if_there_is_room = select(*_values).where(func.has_room_for_task(bindparam("limit")))
@@ -74,8 +74,8 @@ CREATE = select(Task).from_statement(
 )
 """No row where the user has `limit` tasks already."""
 
-_change = update(TABLE).where(IS_THE_ONE, HAS_VERSION).values(version=TABLE.c.version + 1).returning(TABLE)
+_change = update(TABLE).where(IS_THE_TASK, HAS_VERSION).values(version=TABLE.c.version + 1).returning(TABLE)
 _edit = _change.values({name: bindparam(f"new_{name}") for name in ("title", "description", "completed")})
 EDIT = select(Task).from_statement(_edit).execution_options(populate_existing=True)
 TOGGLE = select(Task).from_statement(_change.values(completed=~TABLE.c.completed))
-DELETE = delete(TABLE).where(IS_THE_ONE, HAS_VERSION)
+DELETE = delete(TABLE).where(IS_THE_TASK, HAS_VERSION)

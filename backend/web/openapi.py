@@ -1,6 +1,6 @@
 """What the OpenAPI document says besides what FastAPI finds out by itself: errors, headers, and what leads to what.
 
-All but `documented` happens when somebody asks for the document, so that no cold start pays for it.
+All but `error_responses` happens when somebody asks for the document, so that no cold start pays for it.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "integer", "minimum": 1},
     },
 }
-OF_STATUS = {"401": ["WWW-Authenticate"], "429": ["Retry-After"], "503": ["Retry-After"]}
+HEADERS_BY_STATUS = {"401": ["WWW-Authenticate"], "429": ["Retry-After"], "503": ["Retry-After"]}
 
 
 class ErrorBody(BaseModel):
@@ -50,7 +50,7 @@ class ValidationErrorBody(ErrorBody):
     errors: list[FieldError]
 
 
-def documented(*errors: type[ApiError]) -> dict[int | str, dict[str, Any]]:
+def error_responses(*errors: type[ApiError]) -> dict[int | str, dict[str, Any]]:
     """The `responses` of an operation that may raise these errors, for the OpenAPI document.
 
     Bodies are references: for each `model` FastAPI would build a validator, 80 in all, at every cold start.
@@ -68,26 +68,26 @@ def documented(*errors: type[ApiError]) -> dict[int | str, dict[str, Any]]:
 
 def install(app: FastAPI) -> None:
     """Make the application serve the completed document."""
-    app.openapi = partial(_completed, app.openapi)  # type: ignore[method-assign]  # FastAPI's own way
+    app.openapi = partial(_complete_document, app.openapi)  # type: ignore[method-assign]  # FastAPI's own way
 
 
-def _completed(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _complete_document(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     document = generate()
     for operation in (operation for path in document["paths"].values() for operation in path.values()):
         responses = operation["responses"]
         if "requestBody" not in operation:
             responses.pop("422", None)  # FastAPI adds it wherever there is a parameter, but a malformed id is 404
         for status, response in responses.items():
-            names = ["X-Request-ID", *OF_STATUS.get(status, ()), *response.get("headers", ())]
+            names = ["X-Request-ID", *HEADERS_BY_STATUS.get(status, ()), *response.get("headers", ())]
             response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     components = document["components"]
     components["headers"] = HEADERS
-    components["schemas"] = _with_our_errors(components["schemas"])
+    components["schemas"] = _with_error_schemas(components["schemas"])
     return document
 
 
-def _with_our_errors(schemas: dict[str, Any]) -> dict[str, Any]:
-    """The schemas that `documented` refers to, in place of FastAPI's own errors."""
+def _with_error_schemas(schemas: dict[str, Any]) -> dict[str, Any]:
+    """The schemas that `error_responses` refers to, in place of FastAPI's own errors."""
     _, ours = models_json_schema(
         [(ErrorBody, "serialization"), (ValidationErrorBody, "serialization")], ref_template=SCHEMA_REFERENCE
     )

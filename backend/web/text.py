@@ -13,15 +13,15 @@ from pydantic_core import CoreSchema, core_schema
 
 SPACE = r"[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
 """What `str.strip` takes off, as a regular expression that means the same in ECMA-262 and in Python."""
-INK = SPACE.replace("[", r"[^\u0000", 1)
+NON_SPACE = SPACE.replace("[", r"[^\u0000", 1)
 
-LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
-EMAIL = rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{LABEL}(?:\.{LABEL})+"
+DOMAIN_LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+EMAIL_PATTERN = rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{DOMAIN_LABEL}(?:\.{DOMAIN_LABEL})+"
 """The HTML standard's pattern, with a dot in the domain (FR-002). https://html.spec.whatwg.org/#valid-e-mail-address"""
 EMAIL_MAX_LENGTH = 254
 
 
-class _Rule:
+class _TextRule:
     """A rule for Pydantic: how text is checked, and how the JSON schema says so."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -44,7 +44,7 @@ class _Rule:
 
 
 @dataclass(frozen=True)
-class Line(_Rule):
+class SingleLine(_TextRule):
     """A line of text: stripped, not blank, at most `max_length` characters, no U+0000."""
 
     max_length: int
@@ -58,13 +58,13 @@ class Line(_Rule):
 
     def json_schema(self) -> dict[str, Any]:
         """A pattern, because the white space around the line does not count."""
-        pattern = rf"^{SPACE}*{INK}(?:[^\u0000]{{0,{self.max_length - 2}}}{INK})?{SPACE}*$"
+        pattern = rf"^{SPACE}*{NON_SPACE}(?:[^\u0000]{{0,{self.max_length - 2}}}{NON_SPACE})?{SPACE}*$"
         description = f"1 to {self.max_length} characters, after surrounding white space is taken off."
         return {"minLength": 1, "pattern": pattern, "description": description}
 
 
 @dataclass(frozen=True)
-class Prose(_Rule):
+class FreeText(_TextRule):
     """Free text: kept as it is, up to `max_length` characters, no U+0000."""
 
     max_length: int
@@ -78,10 +78,10 @@ class Prose(_Rule):
         return {"maxLength": self.max_length, "pattern": r"^[^\u0000]*$"}
 
 
-class EmailRule(_Rule):
+class EmailRule(_TextRule):
     """An e-mail address, stripped and lower-cased."""
 
-    _pattern = re.compile(EMAIL, re.ASCII)
+    _pattern = re.compile(EMAIL_PATTERN, re.ASCII)
 
     def check(self, value: str) -> str:
         """The address as accounts are found by."""
@@ -93,7 +93,7 @@ class EmailRule(_Rule):
     def json_schema(self) -> dict[str, Any]:
         """A pattern, because the white space around the address does not count."""
         return {
-            "pattern": rf"^{SPACE}*(?=[!-~]{{1,{EMAIL_MAX_LENGTH}}}{SPACE}*$){EMAIL}{SPACE}*$",
+            "pattern": rf"^{SPACE}*(?=[!-~]{{1,{EMAIL_MAX_LENGTH}}}{SPACE}*$){EMAIL_PATTERN}{SPACE}*$",
             "description": f"An e-mail address of at most {EMAIL_MAX_LENGTH} characters; case does not matter.",
         }
 
@@ -101,7 +101,7 @@ class EmailRule(_Rule):
 Email = Annotated[str, EmailRule()]
 
 
-def may_be_left_out() -> Any:
+def optional_field() -> Any:
     """A member without a default: that it was left out is not the same as null."""
 
     def no_default(schema: dict[str, Any]) -> None:

@@ -89,9 +89,11 @@ def test_passwords_are_stored_as_argon2id_with_the_parameters_agreed(
 def test_the_hash_of_nobody_costs_what_any_other_costs() -> None:
     real = passwords.hash_password(PASSWORD)
 
-    assert [len(part) for part in passwords.HASH_OF_NOBODY.split("$")] == [len(part) for part in real.split("$")]
-    assert passwords.HASH_OF_NOBODY.startswith(PARAMETERS)
-    assert not passwords.needs_rehash(passwords.HASH_OF_NOBODY)
+    assert [len(part) for part in passwords.HASH_FOR_UNKNOWN_EMAIL.split("$")] == [
+        len(part) for part in real.split("$")
+    ]
+    assert passwords.HASH_FOR_UNKNOWN_EMAIL.startswith(PARAMETERS)
+    assert not passwords.needs_rehash(passwords.HASH_FOR_UNKNOWN_EMAIL)
 
 
 @pytest.mark.spec("FR-004")
@@ -101,7 +103,7 @@ def test_equal_passwords_are_stored_differently(sign_up: Callable[..., Person], 
 
 @pytest.mark.spec("US3-4", "FR-006")
 def test_nobodys_password_is_never_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "HASH_OF_NOBODY", passwords.hash_password("nobody's"))
+    monkeypatch.setattr(passwords, "HASH_FOR_UNKNOWN_EMAIL", passwords.hash_password("nobody's"))
 
     assert not passwords.verify_password("nobody's", None)
 

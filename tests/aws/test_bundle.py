@@ -61,7 +61,7 @@ def test_nothing_in_it_is_for_development(bundle: Path, pattern: str) -> None:
 
 
 def test_whatever_the_documentation_s_pages_are_made_of_is_in_it(bundle: Path) -> None:
-    pages = {*docs.PAGES.values(), *docs.OUR_ASSETS.values()}
+    pages = {*docs.PAGES.values(), *docs.START_SCRIPTS.values()}
 
     assert not [name for name in pages if not (bundle / "backend/web/docs" / name).exists()]
     package = bundle / docs.PACKAGE / "static"

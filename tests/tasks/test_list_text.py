@@ -104,7 +104,7 @@ def test_a_new_member_of_the_model_is_in_the_list_by_itself(ada: Person, monkeyp
         version: int
 
     ada.adds_task()
-    monkeypatch.setattr(statements, "LIST", statements.list_of(WithVersion))
+    monkeypatch.setattr(statements, "LIST", statements.select_json_list(WithVersion))
     assert list(ada.tasks()[0]) == [*TaskPublic.model_fields, "version"]
 
 

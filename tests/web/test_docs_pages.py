@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend.app import create_app
-from backend.aws.handler import WithGateway
+from backend.aws.handler import GatewayState
 from backend.web.docs import PACKAGE_ASSETS
 from tests.conftest import MakeClient, MakeSettings
 from tests.support.applications import close
@@ -116,14 +116,14 @@ class BehindStage:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.with_gateway = WithGateway(app)
+        self.gateway_state = GatewayState(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             asked = f"/{STAGE}{scope['path']}"
             events = {"/docs": {"rawPath": asked}, "/redoc": {"requestContext": {"path": asked}}}  # payloads 2.0, 1.0
             scope["aws.event"] = events[scope["path"]]
-            await self.with_gateway(scope, receive, send)
+            await self.gateway_state(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
