@@ -26,7 +26,7 @@ from backend.web.status import router as status_router
 
 NAME = "Todo API"
 GZIP_MINIMUM_BYTES = 64 * 1024
-"""Ten thousand tasks are 6 MB of JSON, which is the limit of Lambda's answers. Below this, gzip only costs time."""
+"""For shorter answers gzip only costs time. Ten thousand tasks are 6 MB of JSON: the limit of Lambda's answers."""
 CORS_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CORS_REQUEST_HEADERS = ("Authorization", "Content-Type", "If-Match")
 CORS_EXPOSED_HEADERS = ("Retry-After", "ETag", REQUEST_ID_HEADER)

@@ -32,7 +32,7 @@ class User(SQLModel, table=True):
 class RefreshToken(SQLModel, table=True):
     """One row per sign-in: which refresh token of it is current, which one came before, and whether it was revoked.
 
-    The row is revocation state, not a session: who somebody is travels in the token alone.
+    The row is revocation state, not a session: the user's identity is in the token only.
     """
 
     __tablename__ = "refresh_tokens"
@@ -49,7 +49,7 @@ class RefreshToken(SQLModel, table=True):
 
 
 class RateLimit(SQLModel, table=True):
-    """The moments that count against one limit. `key` is an HMAC: neither e-mail nor address is stored."""
+    """The times of the hits that count against one limit. `key` is an HMAC: neither e-mail nor address is stored."""
 
     __tablename__ = "rate_limits"
     __table_args__ = (Index(None, "expires_at"),)

@@ -1,4 +1,4 @@
-"""The auth endpoints: HTTP in, service, HTTP out."""
+"""The auth endpoints. They translate between HTTP and the service."""
 
 from typing import Annotated
 
@@ -25,7 +25,10 @@ router = APIRouter(prefix="/api/auth", tags=["auth"], route_class=ApiRoute)
 
 
 async def client_address(request: Request) -> str | None:
-    """API Gateway's `sourceIp`, or the socket's peer. Never X-Forwarded-For, which anybody can write."""
+    """The client's IP address: API Gateway's `sourceIp`, or the socket's peer.
+
+    X-Forwarded-For is never read, because any client can write it.
+    """
     return request.client.host if request.client else None
 
 

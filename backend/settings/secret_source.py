@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic_settings import AWSSecretsManagerSettingsSource, BaseSettings
 
 SECRET_MEMBERS = ("database_url", "better_auth_secret", "better_auth_secret_previous")
-"""What is taken from the secret; it may hold more, such as the owner's DATABASE_DIRECT_URL, which is not read."""
+"""The members that are read. A secret may hold more, such as the owner's DATABASE_DIRECT_URL; it is not read."""
 
 REASONS_BY_ERROR_CODE = {
     "AccessDeniedException": "the function may not read it (secretsmanager:GetSecretValue, kms:Decrypt)",
@@ -20,13 +20,13 @@ REASONS_BY_ERROR_CODE = {
 
 
 class UnreadableSecret(Exception):
-    """Why the secret is of no use, in words that show nothing of what is in it."""
+    """The secret cannot be used. The message says why, and shows nothing of the secret's content."""
 
 
 class SecretSource(AWSSecretsManagerSettingsSource):
-    """pydantic-settings' source for Secrets Manager, limited to our members.
+    """pydantic-settings' source for Secrets Manager, limited to `SECRET_MEMBERS`.
 
-    :raises UnreadableSecret: it cannot be had, or is not what it should be
+    :raises UnreadableSecret: it cannot be fetched, or is not a JSON object of texts
     """
 
     def __init__(self, settings_cls: type[BaseSettings], secret_id: str) -> None:

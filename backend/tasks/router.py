@@ -1,4 +1,4 @@
-"""The task endpoints: HTTP in, service, HTTP out. All of them are the signed-in user's own."""
+"""The task endpoints. They translate between HTTP and the service; all tasks are those of the signed-in user."""
 
 import re
 from typing import Annotated, Any
@@ -29,25 +29,25 @@ COMMON_ERRORS = (NotAuthenticated, PayloadTooLarge, Unavailable)
 ERRORS_WITH_BODY = (*COMMON_ERRORS, MalformedRequest, Unprocessable)
 
 ETAG_PATTERN = re.compile(r'"([1-9]\d{0,8})"')
-"""An entity tag that this API gave out. A weak one never matches (RFC 9110, 13.1.1)."""
+"""An entity tag as this API writes them. A weak one never matches (RFC 9110, 13.1.1)."""
 
 UUID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-"""The one spelling of RFC 9562, 4. Pydantic knows three more, and one task is to have one address."""
+"""The spelling of RFC 9562, 4. Pydantic accepts three more, but a task must have only one address."""
 
 WITH_ETAG: dict[str, Any] = {"headers": {"ETag": {}}}
 TASK_LINKS = {
     name: {"operationId": name, "parameters": {"task_id": "$response.body#/id"}}
     for name in ("get_task", "edit_task", "toggle_task", "delete_task")
 }
-"""What can be done with a task that was just created, for clients that follow the document's links."""
+"""OpenAPI links from a new task to the operations on it, for clients that follow links."""
 
 router = APIRouter(prefix="/api/tasks", tags=["tasks"], route_class=ApiRoute)
 
 
 def parse_task_id(text: str) -> UUID:
-    """The id that a path names.
+    """The task id in a path.
 
-    :raises TaskNotFound: it is none, and what is no id is nobody's; said before the rest of the request is looked at
+    :raises TaskNotFound: it is not a UUID, so no task has it; raised before the rest of the request is validated
     """
     if not UUID_PATTERN.fullmatch(text):
         raise TaskNotFound
@@ -57,7 +57,7 @@ def parse_task_id(text: str) -> UUID:
 async def allowed_versions(
     if_match: Annotated[str | None, Header(description="The `ETag` of the task as you know it, or `*`.")] = None,
 ) -> Versions:
-    """The versions that `If-Match` allows to change; None when it says nothing, or `*`."""
+    """The versions of the task that `If-Match` allows to change; None allows any: no header, or `*`."""
     if if_match is None or if_match.strip() == "*":
         return None
     tags = (ETAG_PATTERN.fullmatch(tag.strip()) for tag in if_match.split(","))
@@ -150,7 +150,7 @@ def delete_task(task_id: TaskId, user: AuthenticatedUser, allowed: AllowedVersio
 
 
 def _task_response(task: Task, status_code: int = 200) -> Response:
-    """A task, with its `ETag`. Written here because FastAPI would take another trip to a thread for it."""
+    """The answer with a task and its `ETag`. Serialised here, because FastAPI would use another thread for that."""
     return Response(
         TaskPublic.model_validate(task).model_dump_json(),
         status_code,

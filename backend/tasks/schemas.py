@@ -1,4 +1,4 @@
-"""What the task endpoints take and give."""
+"""Request and response bodies of the task endpoints."""
 
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -28,7 +28,7 @@ class TaskUpdate(BaseModel):
     """Changes to a task: at least one member; what is left out is kept."""
 
     model_config = ConfigDict(
-        # within `allOf`: beside `properties`, generators of TypeScript take `anyOf` for "or anything at all"
+        # within `allOf`, because TypeScript generators read an `anyOf` beside `properties` as "or anything else"
         json_schema_extra={
             "allOf": [{"anyOf": [{"required": [name]} for name in ("title", "description", "completed")]}],
             "examples": [{"completed": True}, {"title": "Water the flowers", "description": None}],

@@ -1,7 +1,7 @@
 """The rules of tasks. Every function takes the session of an authenticated user, and names that user in its query.
 
-PostgreSQL enforces the same once more by row level security, so a condition forgotten here would find nothing of
-anybody else's (FR-019, FR-023).
+PostgreSQL enforces the same by row level security: a query that forgot the condition would still find no task of
+another user (FR-019, FR-023).
 """
 
 from collections.abc import Collection, Mapping
@@ -18,13 +18,13 @@ Versions = Collection[int] | None
 
 
 class TaskNotFound(NotFound):
-    """The id is unknown, or somebody else's."""
+    """The id is unknown, or the task belongs to another user. The answer is the same, so that nothing is disclosed."""
 
     message = "Task not found."
 
 
 class TooManyTasks(Conflict):
-    """The limit that keeps a list within what one answer can carry."""
+    """The user has reached `tasks_per_user`, which keeps a list within the size of one answer."""
 
     message = "You have as many tasks as can be stored. Please delete some first."
 
@@ -61,7 +61,7 @@ def create(user_session: UserSession, *, title: str, description: str | None, ta
 def get(user_session: UserSession, task_id: UUID) -> Task:
     """One task of the user (FR-018).
 
-    :raises TaskNotFound: unknown, or somebody else's (FR-019)
+    :raises TaskNotFound: the id is unknown, or the task belongs to another user (FR-019)
     """
     task = user_session.session.scalar(statements.GET, {"owner_id": user_session.user_id, "task_id": task_id})
     if task is None:
@@ -72,9 +72,9 @@ def get(user_session: UserSession, task_id: UUID) -> Task:
 def edit(user_session: UserSession, task_id: UUID, changes: Mapping[str, Any], *, allowed: Versions) -> Task:
     """Change some of a task's members (FR-020).
 
-    :raises TaskNotFound: unknown, or somebody else's
-    :raises PreconditionFailed: its version is none of the allowed ones
-    :raises OverlappingUpdate: somebody changed it after it was read
+    :raises TaskNotFound: the id is unknown, or the task belongs to another user
+    :raises PreconditionFailed: its version is not among the allowed ones
+    :raises OverlappingUpdate: another request changed it after it was read
     """
     read = get(user_session, task_id)
     if allowed is not None and read.version not in allowed:
@@ -94,10 +94,10 @@ def edit(user_session: UserSession, task_id: UUID, changes: Mapping[str, Any], *
 
 
 def toggle(user_session: UserSession, task_id: UUID, *, allowed: Versions) -> Task:
-    """Turn `completed` over, in one statement, so that toggles at the same moment all count (FR-021).
+    """Invert `completed`, in one statement, so that concurrent toggles all count (FR-021).
 
-    :raises TaskNotFound: unknown, or somebody else's
-    :raises PreconditionFailed: its version is none of the allowed ones
+    :raises TaskNotFound: the id is unknown, or the task belongs to another user
+    :raises PreconditionFailed: its version is not among the allowed ones
     """
     task: Task | None = user_session.session.scalar(statements.TOGGLE, _task_key(user_session, task_id, allowed))
     if task is None:
@@ -108,8 +108,8 @@ def toggle(user_session: UserSession, task_id: UUID, *, allowed: Versions) -> Ta
 def remove(user_session: UserSession, task_id: UUID, *, allowed: Versions) -> None:
     """Delete a task (FR-022).
 
-    :raises TaskNotFound: unknown, or somebody else's
-    :raises PreconditionFailed: its version is none of the allowed ones
+    :raises TaskNotFound: the id is unknown, or the task belongs to another user
+    :raises PreconditionFailed: its version is not among the allowed ones
     """
     if (
         user_session.session.connection().execute(statements.DELETE, _task_key(user_session, task_id, allowed)).rowcount
@@ -119,6 +119,7 @@ def remove(user_session: UserSession, task_id: UUID, *, allowed: Versions) -> No
 
 
 def _not_found_or_changed(user_session: UserSession, task_id: UUID) -> NotFound | PreconditionFailed:
+    """The error for a statement that matched no row."""
     try:
         get(user_session, task_id)
     except TaskNotFound as not_found:

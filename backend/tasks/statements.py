@@ -1,7 +1,7 @@
-"""The statements on tasks, each built once: building one anew takes more than half as long as running it.
+"""SQL statements on tasks. Each is built once, because building it takes more than half as long as running it.
 
-Every one names the owner, `owner_id`; one on a single task names that as well, `task_id`. What is stored comes as
-`new_…`, because SQLAlchemy keeps the columns' own names for itself.
+Every statement takes the owner, `owner_id`; one on a single task also takes `task_id`. Values to store are called
+`new_…`, because SQLAlchemy reserves the columns' own names.
 """
 
 from typing import Any
@@ -44,7 +44,7 @@ HAS_VERSION = col(Task.version) == any_(
 
 
 def select_json_list(model: type[BaseModel]) -> Select[tuple[str | None]]:
-    """The members of the list's JSON, joined by commas: columns by the model, so that a new one cannot be forgotten."""
+    """A query for the members of a JSON list, joined by commas. It selects all columns of the model."""
     rows = (
         select(*(_json_column(name) for name in model.model_fields))
         .where(IS_OWN)
@@ -55,7 +55,7 @@ def select_json_list(model: type[BaseModel]) -> Select[tuple[str | None]]:
 
 
 def _json_column(name: str) -> ColumnElement[Any]:
-    """A column as the JSON needs it: times as text of our own format, all else as PostgreSQL writes it."""
+    """A column as the JSON needs it: times in the format of all endpoints, all else as PostgreSQL writes it."""
     column: ColumnElement[Any] = TABLE.columns[name]
     if isinstance(column.type, DateTime):
         return func.to_char(func.timezone("UTC", column), literal(TIMESTAMP_FORMAT, Text)).label(name)

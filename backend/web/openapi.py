@@ -1,6 +1,6 @@
-"""What the OpenAPI document says besides what FastAPI finds out by itself: errors, headers, and what leads to what.
+"""Adds to FastAPI's OpenAPI document what FastAPI does not know: error responses and response headers.
 
-All but `error_responses` happens when somebody asks for the document, so that no cold start pays for it.
+All but `error_responses` runs only when the document is requested, so that it adds nothing to a cold start.
 """
 
 from collections.abc import Callable
@@ -53,15 +53,15 @@ class ValidationErrorBody(ErrorBody):
 def error_responses(*errors: type[ApiError]) -> dict[int | str, dict[str, Any]]:
     """The `responses` of an operation that may raise these errors, for the OpenAPI document.
 
-    Bodies are references: for each `model` FastAPI would build a validator, 80 in all, at every cold start.
+    Bodies are references, because FastAPI would build a validator for each `model`: 80 in all, at every cold start.
     """
     by_status: dict[int | str, dict[str, Any]] = {}
     family: list[type[ApiError]] = [*errors, InternalError]
     for error in family:
         body = ValidationErrorBody if issubclass(error, Unprocessable) else ErrorBody
         schema = {"$ref": SCHEMA_REFERENCE.format(model=body.__name__)}
-        unsaid = {"description": "", "content": {"application/json": {"schema": schema}}}
-        response = by_status.setdefault(error.status, unsaid)
+        without_description = {"description": "", "content": {"application/json": {"schema": schema}}}
+        response = by_status.setdefault(error.status, without_description)
         response["description"] = " ".join(filter(None, (response["description"], error.message)))
     return by_status
 
@@ -88,8 +88,8 @@ def _complete_document(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]
 
 def _with_error_schemas(schemas: dict[str, Any]) -> dict[str, Any]:
     """The schemas that `error_responses` refers to, in place of FastAPI's own errors."""
-    _, ours = models_json_schema(
+    _, generated = models_json_schema(
         [(ErrorBody, "serialization"), (ValidationErrorBody, "serialization")], ref_template=SCHEMA_REFERENCE
     )
-    foreign = {"HTTPValidationError", "ValidationError"}
-    return {name: schema for name, schema in (schemas | ours["$defs"]).items() if name not in foreign}
+    unused = {"HTTPValidationError", "ValidationError"}
+    return {name: schema for name, schema in (schemas | generated["$defs"]).items() if name not in unused}

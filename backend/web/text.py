@@ -1,7 +1,7 @@
-"""What text people may send: rules that are checked here and that the OpenAPI document states just as they are.
+"""Rules for the text that users send. Pydantic checks them, and the OpenAPI document states exactly the same rules.
 
-U+0000 cannot be stored by PostgreSQL. Surrounding white space is taken off before lengths are counted, so the schema of
-such text is a pattern: `maxLength` would refuse a title that is only too long for the space around it.
+PostgreSQL cannot store U+0000. Surrounding white space is removed before lengths are counted. So the schema of such
+text is a pattern: `maxLength` would refuse a title that is too long only because of the white space around it.
 """
 
 import re
@@ -12,8 +12,9 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 SPACE = r"[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
-"""What `str.strip` takes off, as a regular expression that means the same in ECMA-262 and in Python."""
+"""What `str.strip` removes, as a regular expression that means the same in ECMA-262 and in Python."""
 NON_SPACE = SPACE.replace("[", r"[^\u0000", 1)
+"""Every other character except U+0000."""
 
 DOMAIN_LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 EMAIL_PATTERN = rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{DOMAIN_LABEL}(?:\.{DOMAIN_LABEL})+"
@@ -22,7 +23,7 @@ EMAIL_MAX_LENGTH = 254
 
 
 class _TextRule:
-    """A rule for Pydantic: how text is checked, and how the JSON schema says so."""
+    """The base of all rules: how Pydantic checks a text, and how the JSON schema states the same."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         unicode = core_schema.str_schema(min_length=0)  # without any constraint Pydantic lets lone surrogates through
@@ -32,7 +33,7 @@ class _TextRule:
         return {"type": "string", **self.json_schema()}
 
     def check(self, value: str) -> str:
-        """The text as it is kept.
+        """The text to store.
 
         :raises ValueError: what is wrong with it, in words for a person
         """
@@ -45,7 +46,7 @@ class _TextRule:
 
 @dataclass(frozen=True)
 class SingleLine(_TextRule):
-    """A line of text: stripped, not blank, at most `max_length` characters, no U+0000."""
+    """Text for one line, such as a title: stripped, not blank, at most `max_length` characters, no U+0000."""
 
     max_length: int
 
@@ -65,7 +66,7 @@ class SingleLine(_TextRule):
 
 @dataclass(frozen=True)
 class FreeText(_TextRule):
-    """Free text: kept as it is, up to `max_length` characters, no U+0000."""
+    """Free text: stored as it is, up to `max_length` characters, no U+0000."""
 
     max_length: int
 
@@ -84,7 +85,7 @@ class EmailRule(_TextRule):
     _pattern = re.compile(EMAIL_PATTERN, re.ASCII)
 
     def check(self, value: str) -> str:
-        """The address as accounts are found by."""
+        """The address in the form that is stored and searched for."""
         email = _not_longer(value.strip(), EMAIL_MAX_LENGTH)
         if not self._pattern.fullmatch(email):  # before it is lower-cased: some other alphabets' letters become a to z
             raise ValueError("must be an e-mail address, such as ada@example.com")
@@ -102,7 +103,7 @@ Email = Annotated[str, EmailRule()]
 
 
 def optional_field() -> Any:
-    """A member without a default: that it was left out is not the same as null."""
+    """A member that may be left out, which is not the same as null. Its schema has no default."""
 
     def no_default(schema: dict[str, Any]) -> None:
         schema.pop("default", None)

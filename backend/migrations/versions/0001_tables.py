@@ -95,7 +95,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the tables, unless that would lose what people stored."""
+    """Drop the tables, unless there are users or tasks in them."""
     connection = op.get_bind()
     for table in ("users", "tasks"):
         connection.execute(sa.text(f"lock table {table} in access exclusive mode"))

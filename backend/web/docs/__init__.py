@@ -1,8 +1,8 @@
-"""`/docs` and `/redoc`: the API's documentation as pages that load nothing from anywhere else.
+"""`/docs` and `/redoc`: the API's documentation as pages that load nothing from other servers.
 
-Somebody types a bearer token into `/docs`, so no third party's script may run there: Swagger UI and Redoc come from a
-locked package (requirements.in), of which only the files are served, under a policy that allows no other source and no
-inline script. So the pages also work without the internet. Nothing is read before somebody asks for it.
+Users type an access token into `/docs`, so no third party's script may run there. Swagger UI and Redoc come from a
+locked package (requirements.in), of which only the files are served. The Content-Security-Policy allows no other source
+and no inline script. So the pages also work without the internet. No file is read before a request asks for it.
 """
 
 from functools import partial
@@ -31,7 +31,7 @@ SECURITY_HEADERS = {
         [
             "default-src 'none'",
             "script-src 'self'",
-            "style-src 'self' 'unsafe-inline'",  # both draw with styles that they make
+            "style-src 'self' 'unsafe-inline'",  # Swagger UI and Redoc make inline styles
             "img-src 'self' data:",
             "connect-src 'self'",
             "worker-src blob:",  # Redoc's search
@@ -58,7 +58,7 @@ def install(app: FastAPI) -> None:
         assert package is not None
         assert package.origin is not None
         answer = _file_response(Path(package.origin).parent / "static" / name)
-        if request.query_params.get("version") == version(PACKAGE):  # while two versions are deployed, both are asked
+        if request.query_params.get("version") == version(PACKAGE):  # during a deployment another version may answer
             answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return answer
 
@@ -75,5 +75,5 @@ def _file_response(file: Path, content: str | None = None) -> Response:
 
 
 def _base_path(request: Request) -> str:
-    """What a browser has in front of the API's paths: API Gateway's stage, or what a proxy has taken off."""
+    """The prefix of the API's paths as a browser sees them: API Gateway's stage, or what a proxy has removed."""
     return str(request.scope.get("root_path", "")) + str(getattr(request.state, "stage", ""))
