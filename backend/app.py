@@ -12,24 +12,24 @@ from backend.settings import Settings
 from backend.tasks.router import router as tasks_router
 from backend.web import docs, error_handlers, openapi, parts
 from backend.web.middleware import (
-    REQUEST_ID,
+    REQUEST_ID_HEADER,
     BodyLimit,
     CombinedHeaders,
     Cors,
     Deadline,
     Gzip,
-    LastResort,
     RequestLog,
     TrailingSlash,
+    UnhandledErrors,
 )
 from backend.web.status import router as status_router
 
 NAME = "Todo API"
 GZIP_MINIMUM_BYTES = 64 * 1024
-"""Ten thousand tasks are 6 MB of JSON, which is the limit of Lambda's answers. Below this, gzip only costs time."""
+"""For shorter answers gzip only costs time. Ten thousand tasks are 6 MB of JSON: the limit of Lambda's answers."""
 CORS_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CORS_REQUEST_HEADERS = ("Authorization", "Content-Type", "If-Match")
-CORS_EXPOSED_HEADERS = ("Retry-After", "ETag", REQUEST_ID)
+CORS_EXPOSED_HEADERS = ("Retry-After", "ETag", REQUEST_ID_HEADER)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -67,7 +67,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
             allow_headers=CORS_REQUEST_HEADERS,
             expose_headers=CORS_EXPOSED_HEADERS,
         ),
-        Middleware(LastResort),
+        Middleware(UnhandledErrors),
         Middleware(Gzip, minimum_size=GZIP_MINIMUM_BYTES, compresslevel=4),
         Middleware(BodyLimit),
         Middleware(Deadline),

@@ -1,4 +1,4 @@
-"""The error family: what can go wrong in a way that the HTTP contract names, with status, sentence and headers.
+"""The error family: every error that the HTTP contract names, with status, sentence and headers.
 
 It knows no framework. `web/error_handlers.py` turns an error into an answer, `web/openapi.py` documents the operations
 with the same classes, so that the OpenAPI document and the answers cannot differ.
@@ -20,7 +20,7 @@ class FieldError:
 
 
 class ApiError(Exception):
-    """The base of the family. Children give the status and the sentence.
+    """The base of the family. Subclasses give the status and the sentence.
 
     :param message: another sentence than the one of the class
     :param headers: what the answer carries besides the usual headers
@@ -36,7 +36,7 @@ class ApiError(Exception):
 
 
 class InternalError(ApiError):
-    """A bug of ours: the log knows more, the client does not (NFR-007)."""
+    """A bug in this API. The log has the details, the answer has none (NFR-007)."""
 
 
 class MalformedRequest(ApiError):
@@ -47,7 +47,7 @@ class MalformedRequest(ApiError):
 
 
 class PreflightRefused(MalformedRequest):
-    """A browser asks for a page whose origin, method or header is not allowed (FR-039)."""
+    """A CORS preflight request whose origin, method or header is not allowed (FR-039)."""
 
     message = "This page may not call the API in this way: its origin, the method or a header is not allowed."
 
@@ -119,7 +119,7 @@ class RateLimited(ApiError):
 
 
 class Unavailable(ApiError):
-    """The database does not answer. It recovers without the client's doing."""
+    """The database does not answer. It recovers without any action by the client."""
 
     status = 503
     message = "The service is unavailable for a moment. Please try again."

@@ -23,9 +23,9 @@ with cheap_imports():
 
 
 def refresh_after_restore() -> None:
-    """Replace what every copy of a SnapStart snapshot would share: chance, and secrets rotated since it was taken.
+    """Replace what all copies of a SnapStart snapshot share: the random seed, and secrets that were rotated since then.
 
-    :raises ConfigurationError: the secret cannot be read, or is not usable any more; Lambda gives this copy up
+    :raises ConfigurationError: the secret cannot be read, or is not usable any more; Lambda discards this copy
     """
     random.seed()
     if settings.secret_id is not None:

@@ -1,4 +1,4 @@
-"""What an operator sees: one logger and one way to count, both as JSON on standard output (CloudWatch)."""
+"""Logger and metrics for operators, both as JSON lines on standard output, which CloudWatch reads."""
 
 import json
 import logging
@@ -12,36 +12,36 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.metrics.base import SingleMetric
 
-logging.logAsyncioTasks = False  # type: ignore[attr-defined]  # 3.12: a task's name says nothing here
+logging.logAsyncioTasks = False  # type: ignore[attr-defined]  # since 3.12: a task's name would say nothing
 SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "todo-api")
-"""The stack, where there is one: its metrics carry it as their dimension, so that two stacks count apart."""
+"""The stack's name, where there is a stack. It is the dimension of all metrics, which keeps two stacks apart."""
 METRICS_NAMESPACE = "TodoApi"
 
-# With a level of its own it does not read LOG_LEVEL, which Settings checks and `create_app` applies.
+# The level is given, so that Powertools does not read LOG_LEVEL: `Settings` checks it, `create_app` applies it.
 logger = Logger(service=SERVICE, level="INFO", use_rfc3339=True, utc=True)
 
 _is_first_invocation = True
 
 
 def count(event: str) -> None:
-    """Count one occurrence of something an operator acts on, as an Embedded Metric Format line."""
+    """Count one event that an operator acts on, as a line in CloudWatch's Embedded Metric Format."""
     if os.environ.get("POWERTOOLS_METRICS_DISABLED") == "true":
         return
     metric = SingleMetric(namespace=METRICS_NAMESPACE)
     metric.add_metric(name=event, unit=MetricUnit.Count, value=1)
     metric.add_dimension(name="service", value=SERVICE)
-    # In one write: `single_metric` prints the end of the line by itself, and another thread's line may come in between.
+    # In one write: `single_metric` prints the line break separately, and another thread's line may come in between.
     sys.stdout.write(json.dumps(metric.serialize_metric_set(), separators=(",", ":")) + "\n")
 
 
 @contextmanager
 def invocation(context: Any, *, correlation_id: str | None) -> Iterator[None]:
-    """Have every log line of one Lambda invocation say which one it is, and count it if it is an instance's first.
+    """Add one Lambda invocation's ids to each of its log lines, and count it if it is a cold start.
 
-    The same keys as Powertools' `inject_lambda_context`, without its JMESPath query for the id.
+    The keys are those of Powertools' `inject_lambda_context`, without its JMESPath query for the id.
 
-    :param context: Lambda's; the runtime's or the emulator's
-    :param correlation_id: API Gateway's id of the request
+    :param context: Lambda's context object, from the runtime or from the emulator
+    :param correlation_id: API Gateway's id of the request; None for an event without one
     """
     is_cold = _is_cold_start()
     keys = {
@@ -59,7 +59,7 @@ def invocation(context: Any, *, correlation_id: str | None) -> Iterator[None]:
 
 
 def _is_cold_start() -> bool:
-    """Whether a client waits for this instance to start: not the case where it was provisioned before."""
-    global _is_first_invocation  # it is the process that is cold
+    """Whether a client waited for this instance to start. With provisioned concurrency it started before."""
+    global _is_first_invocation  # the whole process shares it
     was_first, _is_first_invocation = _is_first_invocation, False
     return was_first and os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != "provisioned-concurrency"

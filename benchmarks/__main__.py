@@ -17,7 +17,7 @@ from benchmarks.budget import USUAL, Budget
 from benchmarks.bundles import Bundles, bundles_in_the_making
 from benchmarks.laboratory import Laboratory, laboratory
 from benchmarks.measure import Section
-from dev.embedded_postgres.server import CHECKOUT
+from dev.paths import CHECKOUT
 from dev.user_error import UserError
 
 REPORT = CHECKOUT / "docs" / "benchmarks.md"

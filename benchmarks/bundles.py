@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dev.bundle.assemble import ZIP_EPOCH_SECONDS
 from dev.bundle.target import PYTHON, Architecture
-from dev.embedded_postgres.server import CHECKOUT
+from dev.paths import CHECKOUT
 from dev.user_error import UserError
 from tests.aws.conftest import RUNTIME
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from backend.settings import Settings
-from dev.embedded_postgres.server import CHECKOUT
+from dev.paths import CHECKOUT
 
 APPLICATIONS = {
     "this project": "backend.main:app",

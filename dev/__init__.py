@@ -1,1 +1,1 @@
-"""What a developer's machine needs around the API: PostgreSQL, settings, a web server. Never deployed."""
+"""Programs for a developer's machine: `make start`, `invoke`, `build`, `deploy` and `openapi`. Never deployed."""

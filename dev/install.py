@@ -1,14 +1,16 @@
-"""Makes `.venv` with exactly the packages of the lock files, from the Python that runs this. The Makefile does."""
+"""`python -m dev.install`: create `.venv` with exactly the packages of requirements.txt and requirements/dev.txt.
+
+The Makefile runs it, with the Python that `.venv` is to use.
+"""
 
 import hashlib
 import subprocess
 import sys
 import venv
-from pathlib import Path
 
-from dev.lock import acquire
+from dev.file_lock import acquire
+from dev.paths import CHECKOUT, LOCAL_DATA
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = CHECKOUT / ".venv"
 STAMP = ENVIRONMENT / "installed"
 LOCK_FILES = [CHECKOUT / "requirements.txt", CHECKOUT / "requirements/dev.txt"]
@@ -16,36 +18,37 @@ INSTALL_SECONDS = 1800
 
 
 def main() -> int:
-    """Make it where it is missing, unfinished, or made for another Python or other packages. Gives the exit code."""
-    data = CHECKOUT / ".data"
+    """Create `.venv` unless a finished one exists for this Python and these packages. Returns the exit code."""
     try:
-        data.mkdir(exist_ok=True)
+        LOCAL_DATA.mkdir(exist_ok=True)
     except OSError as error:
-        print(f"This checkout may not be written to ({error.strerror}); use one of your own", file=sys.stderr)
+        print(f"You cannot write to this checkout ({error.strerror}); make a checkout of your own", file=sys.stderr)
         return 1
-    if acquire(data / "install.lock", INSTALL_SECONDS) is None:  # held to the end of this process
-        print("Another installation in this checkout does not come to an end", file=sys.stderr)
+    if acquire(LOCAL_DATA / "install.lock", INSTALL_SECONDS) is None:  # held until this process ends
+        minutes = INSTALL_SECONDS // 60
+        print(f"Another installation in this checkout is still running after {minutes} minutes", file=sys.stderr)
         return 1
-    wanted = _description()
-    if not STAMP.exists() or STAMP.read_text() != wanted:
+    expected_stamp = _expected_stamp()
+    if not STAMP.exists() or STAMP.read_text() != expected_stamp:
         print(f"Installing into .venv with Python {sys.version.split()[0]} (once, about a minute)", flush=True)
         try:
             _install()
         except subprocess.CalledProcessError:
-            print("The packages could not be installed; pip says why above", file=sys.stderr)
+            print("The packages could not be installed; see the error of pip above", file=sys.stderr)
             return 1
-        STAMP.write_text(wanted)
+        STAMP.write_text(expected_stamp)
     STAMP.touch()
     return 0
 
 
-def _description() -> str:
+def _expected_stamp() -> str:
+    """What `.venv/installed` contains when the environment is complete: its Python, and a hash of the lock files."""
     packages = hashlib.sha256(b"".join(file.read_bytes() for file in LOCK_FILES)).hexdigest()
     return f"{sys.version}\n{sys.base_prefix}\n{packages}\n"
 
 
 def _install() -> None:
-    if ENVIRONMENT.is_symlink():  # what it leads to belongs to somebody else, and would be emptied
+    if ENVIRONMENT.is_symlink():  # `clear=True` would empty the folder that the link leads to
         ENVIRONMENT.unlink()
     venv.create(ENVIRONMENT, clear=True, with_pip=True, symlinks=True)
     pip = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]

@@ -1,21 +1,21 @@
-"""`python -m dev.openapi`: write the contract to openapi.json, which the tests compare with what the API serves."""
+"""`python -m dev.openapi`: write the OpenAPI document to openapi.json, which a test compares with what is served."""
 
 import json
-from pathlib import Path
 
 from pydantic import SecretStr
 
 from backend.app import create_app
 from backend.settings import Settings
+from dev.paths import CHECKOUT
 
-PATH = Path(__file__).resolve().parents[1] / "openapi.json"
+PATH = CHECKOUT / "openapi.json"
 
 
 def document() -> str:
-    """The OpenAPI document, as text that changes only when the contract does; whatever the environment says."""
+    """The OpenAPI document as text. It changes only when the contract does, and does not depend on the environment."""
     settings = Settings.model_construct(
-        database_url=SecretStr("postgresql://nobody@localhost/nothing"),
-        better_auth_secret=SecretStr("signs nothing, for nobody ever connects"),
+        database_url=SecretStr("postgresql://user@localhost/database"),
+        better_auth_secret=SecretStr("not used: the application serves no request"),
         frontend_url=("http://localhost:3000",),
     )
     return json.dumps(create_app(settings).openapi(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"

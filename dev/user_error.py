@@ -1,5 +1,5 @@
-"""What stops a developer's command in a way that the developer can mend."""
+"""The error with which a developer's command ends when the developer can fix the cause."""
 
 
 class UserError(Exception):
-    """One line for a person: what is wrong and what to do. Never holds a password."""
+    """One line that says what is wrong and what to do. It never contains a password."""

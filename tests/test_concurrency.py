@@ -82,7 +82,7 @@ def test_of_two_simultaneous_sign_ups_with_one_e_mail_one_wins(crowd: Crowd) -> 
 
 
 @pytest.mark.spec("EDGE-concurrent-task-updates", "FR-020", "SC-010")
-def test_of_simultaneous_edits_each_is_made_or_told_that_it_was_not(crowd: Crowd) -> None:
+def test_each_simultaneous_edit_is_made_or_refused_with_409(crowd: Crowd) -> None:
     ada = Person.sign_up(crowd.client())
     devices = crowd.devices_of(ada, 10)
     for _ in range(5):
@@ -100,7 +100,7 @@ def test_of_simultaneous_edits_each_is_made_or_told_that_it_was_not(crowd: Crowd
 
 
 @pytest.mark.spec("EDGE-concurrent-task-updates", "FR-020", "SC-010")
-def test_simultaneous_edits_of_different_members_never_lose_one_that_was_confirmed(crowd: Crowd) -> None:
+def test_simultaneous_edits_of_different_members_lose_no_confirmed_edit(crowd: Crowd) -> None:
     ada = Person.sign_up(crowd.client())
     phone, laptop = crowd.devices_of(ada, 2)
     for _ in range(10):

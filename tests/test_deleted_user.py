@@ -17,7 +17,7 @@ def rows_of(owner: OwnerConnection, person: Person) -> list[list[int]]:
 
 
 @pytest.mark.spec("EDGE-deleted-users-tasks", "SC-010")
-def test_tasks_and_sign_ins_go_with_the_account_and_nobody_else_s(
+def test_deleting_an_account_deletes_its_own_tasks_and_sign_ins_only(
     ada: Person, ben: Person, owner: OwnerConnection
 ) -> None:
     for person in (ada, ben):
@@ -34,7 +34,7 @@ def test_tasks_and_sign_ins_go_with_the_account_and_nobody_else_s(
 
 
 @pytest.mark.spec("EDGE-deleted-users-tasks", "FR-030", "SC-002")
-def test_nothing_lets_a_deleted_person_in(client: TestClient, ada: Person, owner: OwnerConnection) -> None:
+def test_every_request_of_a_deleted_user_is_401(client: TestClient, ada: Person, owner: OwnerConnection) -> None:
     owner.run("delete from users where id = :id", id=ada.id)
 
     answers = [

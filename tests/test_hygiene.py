@@ -189,7 +189,7 @@ def converse(session: Session, owner: OwnerConnection) -> None:
 
 @pytest.mark.real_passwords
 @pytest.mark.spec("SC-018", "NFR-007", "NFR-008", "NFR-015", "FR-034", "US3-4", "US3-9")
-def test_neither_log_nor_errors_tell_anything_private(
+def test_neither_the_log_nor_errors_contain_anything_confidential(
     server: subprocess.Popen[bytes], log: Path, fresh_database: DatabaseCopy
 ) -> None:
     assert isinstance(server.args, list)

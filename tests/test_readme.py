@@ -26,7 +26,7 @@ def block(name: str) -> str:
 
 
 @pytest.mark.spec("SC-001", "SC-011", "US1-1", "US1-4", "US2-1", "US2-6", "US2-7")
-def test_the_session_of_the_readme_prints_what_the_readme_says(
+def test_the_commands_of_the_readme_print_what_the_readme_shows(
     make_settings: MakeSettings, fresh_database: DatabaseCopy, tmp_path: Path
 ) -> None:
     app = create_app(make_settings(database_url=fresh_database.url))

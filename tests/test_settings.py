@@ -83,7 +83,7 @@ def test_three_variables_are_enough() -> None:
 @pytest.mark.spec("SC-014", "NFR-021")
 @pytest.mark.parametrize("name", NEEDED)
 @pytest.mark.parametrize("empty", [False, True], ids=["missing", "empty"])
-def test_a_variable_that_is_needed_is_named_when_it_is_not_set(
+def test_a_required_variable_is_named_when_it_is_not_set(
     environment: pytest.MonkeyPatch, name: str, empty: bool
 ) -> None:
     environment.setenv(name, "") if empty else environment.delenv(name)
@@ -156,7 +156,7 @@ def test_numbers_have_limits(environment: pytest.MonkeyPatch, name: str, limits:
 
 
 @pytest.mark.spec("SC-014", "NFR-015")
-def test_the_log_level_is_one_that_there_is(environment: pytest.MonkeyPatch) -> None:
+def test_the_log_level_must_be_a_known_one(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("LOG_LEVEL", "debug")
     assert load_settings().log_level == "DEBUG"
 
@@ -208,7 +208,9 @@ def test_settings_never_show_their_secrets(environment: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.spec("SC-014", "NFR-021")
-def test_a_env_file_is_read_and_the_environment_comes_first(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_env_file_is_read_and_the_environment_takes_precedence(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / ".env").write_text(
         "# a comment\nFRONTEND_URL='https://from.file'\nTASKS_PER_USER=5\nSOMETHING_ELSE=x\nLOG_LEVEL=\n"
     )

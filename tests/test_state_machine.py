@@ -158,7 +158,7 @@ class TodoMachine(RuleBasedStateMachine):
 
 
 @pytest.mark.spec("FR-014", "FR-019", "FR-023", "SC-003", "US2-4", "US2-8")
-def test_whatever_people_do_everybody_sees_their_own_tasks(make_client: MakeClient) -> None:
+def test_users_see_exactly_their_own_tasks_whatever_they_do(make_client: MakeClient) -> None:
     client = make_client(**NO_LIMITS)
 
     class Machine(TodoMachine):

@@ -9,7 +9,7 @@ import pytest
 from backend import telemetry
 
 
-def test_a_count_is_written_in_one_piece_so_that_no_other_thread_s_line_gets_into_it(
+def test_a_count_is_written_with_one_write_so_that_threads_do_not_mix(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pieces: list[str] = []

@@ -11,7 +11,7 @@ def test_the_whole_specification_is_read() -> None:
     assert sum(identifier.startswith("EDGE-") for identifier in OWED) == 10
 
 
-def test_every_line_is_proven_by_a_test_and_the_page_says_so() -> None:
+def test_every_requirement_has_a_test_and_the_table_is_up_to_date() -> None:
     proven = proofs()
 
     assert [identifier for identifier in OWED if identifier not in proven] == []

@@ -1,1 +1,1 @@
-"""Accounts and sign-ins: who is asking, and may they."""
+"""Accounts, sign-ins, tokens, rate limits, and the current user of a request."""

@@ -32,7 +32,7 @@ class User(SQLModel, table=True):
 class RefreshToken(SQLModel, table=True):
     """One row per sign-in: which refresh token of it is current, which one came before, and whether it was revoked.
 
-    The row is revocation state, not a session: who somebody is travels in the token alone.
+    The row is revocation state, not a session: the user's identity is in the token only.
     """
 
     __tablename__ = "refresh_tokens"
@@ -43,17 +43,17 @@ class RefreshToken(SQLModel, table=True):
     current_jti: UUID
     previous_jti: UUID | None = None
     rotated_at: datetime = timestamp()
-    expires_at: datetime = timestamp(filled_in=False)
+    expires_at: datetime = timestamp(with_default=False)
     revoked_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
     created_at: datetime = timestamp()
 
 
 class RateLimit(SQLModel, table=True):
-    """The moments that count against one limit. `key` is an HMAC: neither e-mail nor address is stored."""
+    """The times of the hits that count against one limit. `key` is an HMAC: neither e-mail nor address is stored."""
 
     __tablename__ = "rate_limits"
     __table_args__ = (Index(None, "expires_at"),)
 
     key: str = Field(sa_type=Text, primary_key=True)
     hits: list[datetime] = Field(sa_type=ARRAY(DateTime(timezone=True)))
-    expires_at: datetime = timestamp(filled_in=False)
+    expires_at: datetime = timestamp(with_default=False)

@@ -1,7 +1,7 @@
-"""Hashing passwords so that a stolen table tells nobody's (FR-004, NFR-001, SC-016).
+"""Hashes and verifies passwords, so that a stolen table discloses no password (FR-004, NFR-001, SC-016).
 
 argon2id with time cost 12 meets "argon2 with minimum cost factor of 12" in either reading, and 19 MiB is OWASP's
-choice. Passwords go in as they are: nothing is stripped, normalised or truncated.
+choice. Passwords are hashed as they are: nothing is stripped, normalised or truncated.
 """
 
 from passlib.context import CryptContext
@@ -10,9 +10,12 @@ context = CryptContext(
     schemes=["argon2"], argon2__type="ID", argon2__rounds=12, argon2__memory_cost=19456, argon2__parallelism=1
 )
 
-HASH_OF_NOBODY = "$argon2id$v=19$m=19456,t=12,p=1$/p9T6h1DiDGGsPZ+r5WSsg$GuQH3XyqIFomwk1wSfmhFcF9yiaY/VI7XKqg8aJnhcI"
-"""The hash of a random password that was thrown away, with the parameters above: what an unknown e-mail is verified
-against, so that it takes as long as a wrong password. Computed once, because hashing on first use would tell."""
+HASH_FOR_UNKNOWN_EMAIL = (
+    "$argon2id$v=19$m=19456,t=12,p=1$/p9T6h1DiDGGsPZ+r5WSsg$GuQH3XyqIFomwk1wSfmhFcF9yiaY/VI7XKqg8aJnhcI"
+)
+"""The hash of a random password that was not kept, with the parameters above. The password for an unknown e-mail is
+verified against it, so that it takes as long as a wrong password. It is a constant, because computing it on first use
+would make that answer slower and so disclose that the e-mail is unknown."""
 
 
 def hash_password(password: str) -> str:
@@ -21,8 +24,8 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(password: str, stored_hash: str | None) -> bool:
-    """Whether the password is right. Nobody's password (None) takes the same time, and is never right."""
-    is_right = bool(context.verify(password, stored_hash or HASH_OF_NOBODY))
+    """Whether the password is right. Without a stored hash (None) it takes the same time, and the result is False."""
+    is_right = bool(context.verify(password, stored_hash or HASH_FOR_UNKNOWN_EMAIL))
     return is_right and stored_hash is not None
 
 

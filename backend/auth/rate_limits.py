@@ -1,8 +1,7 @@
 """Rate limits that every Lambda instance shares: exact sliding windows in PostgreSQL (NFR-005).
 
-A limit's row keeps the moments of its recent hits. Charging adds one under the row's lock, and only where there is
-room; asking reads, and waits for nobody. Both are single statements, so several clients at once cannot slip through
-together.
+A limit's row keeps the times of its recent hits. Charging adds a hit under the row's lock, if there is room. Checking
+only reads, and waits for no lock. Each is a single statement, so concurrent requests cannot exceed a limit together.
 """
 
 import hashlib
@@ -15,7 +14,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 EXPIRED_ROWS_REMOVED_AT_ONCE = 10
-"""More than a request can add, so that the table shrinks while traffic passes."""
+"""More than one request can add, so that the table shrinks under traffic."""
 
 FULL_WINDOWS = """
     select max(
@@ -26,8 +25,8 @@ FULL_WINDOWS = """
     join rate_limits r on r.key = l.key
     where (select count(*) from unnest(r.hits) h where h > clock_timestamp() - make_interval(secs => :window)) >= l.hits
 """
-"""How long until each of these limits has room for one more; null where there is room now.
-The hit that must leave the window is the limit's n-th newest."""
+"""How long until all of these limits have room for one more hit; null if they have room now.
+A limit of n hits has room again when its n-th newest hit leaves the window."""
 
 REMOVE_EXPIRED = f"""
     delete from rate_limits where key in (
@@ -54,7 +53,7 @@ CHARGE = text("""
 
 @dataclass(frozen=True)
 class Limit:
-    """So many hits in so many seconds, for each subject (an account, an address, …)."""
+    """How many hits a window may have, for each subject (an account, an address, …)."""
 
     name: str
     hits: int
@@ -62,7 +61,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Window:
-    """Limits of one window's length that are charged together, or not at all."""
+    """Limits with the same window length that are charged together, or not at all."""
 
     seconds: int
     keys: tuple[str, ...]
@@ -70,23 +69,30 @@ class Window:
 
     @property
     def parameters(self) -> Mapping[str, object]:
-        """What the statements of this module take."""
+        """The parameters of the statements in this module."""
         return {"window": self.seconds, "keys": list(self.keys), "limits": list(self.limits)}
 
     def charge(self, session: Session) -> bool:
-        """Add a hit to every limit. False when one of them is full: then the caller undoes the transaction."""
+        """Add a hit to every limit. False if one of them is full: then the caller must undo the transaction."""
         admitted = session.connection().execute(CHARGE, self.parameters).all()
         return len(admitted) == len(self.keys)
 
 
 def window(secret: str, seconds: int, limits: Sequence[tuple[Limit, str]]) -> Window:
-    """The window of these limits, each for its subject."""
+    """The window of these limits, each with its subject.
+
+    :param secret: keys the HMAC that is stored in place of the subject
+    :param seconds: the window's length
+    """
     keys = tuple(_key(secret, limit, subject) for limit, subject in limits)
     return Window(seconds, keys, tuple(limit.hits for limit, _ in limits))
 
 
 def network(address: str | None) -> str:
-    """What counts as one address: an IPv4 address, or an IPv6 /64, because that is what one person is given."""
+    """The network that a limit counts as one address: an IPv4 address, or an IPv6 /64, which one person is given.
+
+    Any other text, and None, are `unknown`.
+    """
     try:
         parsed = ipaddress.ip_address(address or "")
     except ValueError:

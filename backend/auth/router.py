@@ -1,4 +1,4 @@
-"""The auth endpoints: HTTP in, service, HTTP out."""
+"""The auth endpoints. They translate between HTTP and the service."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from backend.errors import (
     Unavailable,
     Unprocessable,
 )
-from backend.web.openapi import documented
+from backend.web.openapi import error_responses
 from backend.web.parts import part
 from backend.web.routing import ApiRoute
 
@@ -25,7 +25,10 @@ router = APIRouter(prefix="/api/auth", tags=["auth"], route_class=ApiRoute)
 
 
 async def client_address(request: Request) -> str | None:
-    """API Gateway's `sourceIp`, or the socket's peer. Never X-Forwarded-For, which anybody can write."""
+    """The client's IP address: API Gateway's `sourceIp`, or the socket's peer.
+
+    X-Forwarded-For is never read, because any client can write it.
+    """
     return request.client.host if request.client else None
 
 
@@ -37,28 +40,28 @@ ClientAddress = Annotated[str | None, Depends(client_address)]
     "/signup",
     status_code=201,
     summary="Create an account and sign in",
-    responses=documented(*BODY_ERRORS, EmailTaken, RateLimited, Unavailable),
+    responses=error_responses(*BODY_ERRORS, EmailTaken, RateLimited, Unavailable),
 )
 def sign_up(body: SignUp, auth: Auth, address: ClientAddress, request: Request) -> AuthResponse:
     """Create an account. The answer is that of a sign-in."""
     signed_in = auth.sign_up(email=body.email, password=body.password, name=body.display_name, address=address)
-    return _noted(request, signed_in)
+    return _log_user(request, signed_in)
 
 
 @router.post(
     "/signin",
     summary="Sign in",
-    responses=documented(*BODY_ERRORS, WrongCredentials, RateLimited, Unavailable),
+    responses=error_responses(*BODY_ERRORS, WrongCredentials, RateLimited, Unavailable),
 )
 def sign_in(body: SignIn, auth: Auth, address: ClientAddress, request: Request) -> AuthResponse:
     """Exchange credentials for an access token and a refresh token."""
-    return _noted(request, auth.sign_in(email=body.email, password=body.password, address=address))
+    return _log_user(request, auth.sign_in(email=body.email, password=body.password, address=address))
 
 
 @router.post(
     "/refresh",
     summary="Exchange a refresh token for a new pair",
-    responses=documented(*BODY_ERRORS, NotAuthenticated, RateLimited, Unavailable),
+    responses=error_responses(*BODY_ERRORS, NotAuthenticated, RateLimited, Unavailable),
 )
 def refresh(body: Refresh, auth: Auth, request: Request) -> AuthResponse:
     """Get a new access token, and a new refresh token that replaces the one presented.
@@ -66,16 +69,16 @@ def refresh(body: Refresh, auth: Auth, request: Request) -> AuthResponse:
     Using a replaced refresh token again ends the sign-in, except for a few seconds in which it gives the same
     successor.
     """
-    return _noted(request, auth.refresh(refresh_token=body.refresh_token))
+    return _log_user(request, auth.refresh(refresh_token=body.refresh_token))
 
 
-@router.post("/signout", summary="Sign out", responses=documented(NotAuthenticated, PayloadTooLarge, Unavailable))
+@router.post("/signout", summary="Sign out", responses=error_responses(NotAuthenticated, PayloadTooLarge, Unavailable))
 def sign_out(user: AuthenticatedUser, auth: Auth) -> SignedOut:
     """End this sign-in: both of its tokens stop working at once. Other sign-ins of the same person stay."""
     auth.sign_out(user_id=user.id, sign_in_id=user.sign_in_id)
     return SignedOut(detail="Signed out")
 
 
-def _noted(request: Request, signed_in: AuthResponse) -> AuthResponse:
+def _log_user(request: Request, signed_in: AuthResponse) -> AuthResponse:
     request.state.user_id = str(signed_in.user.id)  # for the access log
     return signed_in

@@ -1,4 +1,4 @@
-"""What the auth endpoints take and give."""
+"""Request and response bodies of the auth endpoints."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -9,13 +9,13 @@ from pydantic.config import JsonDict
 from backend.auth.models import NAME_MAX_LENGTH
 from backend.database.columns import Timestamp
 from backend.errors import BODY_LIMIT_BYTES
-from backend.web.text import Email, Line, Prose, may_be_left_out
+from backend.web.text import Email, FreeText, SingleLine, optional_field
 
 PASSWORD_MIN_LENGTH = 8
 PASSWORD_MAX_LENGTH = 1024
-CREDENTIALS: JsonDict = {"email": "ada@example.com", "password": "correct horse"}  # for the document
+CREDENTIALS: JsonDict = {"email": "ada@example.com", "password": "correct horse"}  # for the OpenAPI document
 
-Name = Annotated[str, Line(NAME_MAX_LENGTH)]
+Name = Annotated[str, SingleLine(NAME_MAX_LENGTH)]
 NewPassword = Annotated[
     str,
     Field(min_length=PASSWORD_MIN_LENGTH, max_length=PASSWORD_MAX_LENGTH, description="Used exactly as given."),
@@ -32,11 +32,11 @@ class SignUp(BaseModel):
 
     email: Email
     password: NewPassword
-    name: Name = may_be_left_out()
+    name: Name = optional_field()
 
     @property
     def display_name(self) -> str:
-        """The name given, or one made of the e-mail, as the existing frontend's form leaves it out."""
+        """The given name, or the first part of the e-mail, because the existing frontend's form has no name."""
         return self.name if "name" in self.model_fields_set else self.email.partition("@")[0][:NAME_MAX_LENGTH]
 
 
@@ -54,7 +54,7 @@ class Refresh(BaseModel):
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    refresh_token: Annotated[str, Prose(BODY_LIMIT_BYTES)]  # what is too long to be a token is a wrong one: 401
+    refresh_token: Annotated[str, FreeText(BODY_LIMIT_BYTES)]  # too long to be a token is 401, not 422
 
 
 class UserPublic(BaseModel):

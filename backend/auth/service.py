@@ -1,7 +1,7 @@
 """The rules of accounts and sign-ins. Nothing here knows of HTTP requests.
 
-What a refusal must leave behind (a charged limit, a revocation) is committed before the refusal is raised, and no
-transaction is open while a password is hashed.
+What a refusal changes (a charged limit, a revocation) is committed before the refusal is raised. No transaction is open
+while a password is hashed.
 """
 
 import math
@@ -25,13 +25,13 @@ from backend.telemetry import count, logger
 
 
 class WrongCredentials(NotAuthenticated):
-    """Unknown e-mail or wrong password: the same sentence for both, so that neither tells who has an account."""
+    """Unknown e-mail or wrong password. One sentence for both, so that it does not disclose who has an account."""
 
     message = "The e-mail or the password is wrong."
 
 
 class EmailTaken(Conflict):
-    """Somebody has signed up with this e-mail already (FR-032)."""
+    """There is an account with this e-mail already (FR-032)."""
 
     message = "There is an account with this e-mail already. Please sign in."
 
@@ -49,13 +49,13 @@ class AuthService:
 
         :param address: the client's IP address
         :raises RateLimited: too many sign-ups from this address
-        :raises EmailTaken: also for the later one of two at once
+        :raises EmailTaken: there is an account already; of two concurrent sign-ups the later one gets this
         """
         limit = Limit("sign-ups per address", self.settings.signups_per_address)
         window = self._window(self.settings.signup_window_seconds, (limit, rate_limits.network(address)))
         with self.database.conversation() as begin:
             with begin() as session:
-                wait = None if window.charge(session) else self._wait(session, window)
+                wait = None if window.charge(session) else self._time_until_room(session, window)
             self._refuse_if(wait)
             password_hash = passwords.hash_password(password)
             with begin() as session:
@@ -68,13 +68,13 @@ class AuthService:
     def sign_in(self, *, email: str, password: str, address: str | None) -> AuthResponse:
         """Check credentials and open a sign-in (FR-006).
 
-        Only wrong passwords are counted. The limits are asked before hashing, so that a full window costs nothing, and
-        decided again after it, so that of many guesses at once no more get an answer than there is room for.
+        Only wrong passwords are counted. The limits are checked before hashing, so that a refusal costs no CPU time.
+        They are checked again after hashing, so that concurrent guesses cannot exceed them together.
 
         :raises RateLimited: too many wrong passwords
         :raises WrongCredentials: after the same work for an unknown e-mail as for a wrong password
         """
-        window = self._guesses(email, rate_limits.network(address))
+        window = self._wrong_password_limits(email, rate_limits.network(address))
         with self.database.conversation() as begin:
             with begin() as session:
                 asked = (
@@ -90,22 +90,22 @@ class AuthService:
             with begin() as session:
                 if is_right:
                     opened = self._open_sign_in(session, window, asked, new_hash)
-                    wait = None if opened else self._wait(session, window)
+                    wait = None if opened else self._time_until_room(session, window)
                 elif window.charge(session):
                     opened, wait = None, None
                 else:
                     session.rollback()  # none of the limits is charged when one of them is full
-                    opened, wait = None, self._wait(session, window)
+                    opened, wait = None, self._time_until_room(session, window)
         self._refuse_if(wait)
         if opened is None:
             raise WrongCredentials
         return self._response(opened)
 
     def refresh(self, *, refresh_token: str) -> AuthResponse:
-        """Exchange a refresh token for a new pair (FR-011). The old one is spent, but for the leeway.
+        """Exchange a refresh token for a new pair (FR-011). The old one is then spent, except within the leeway.
 
-        :raises NotAuthenticated: not a refresh token, or its sign-in has ended, or it was used before: then the whole
-            sign-in is revoked, because one of the two who used it is not its owner
+        :raises NotAuthenticated: it is not a refresh token, its sign-in has ended, or it was used before. In the last
+            case the whole sign-in is revoked, because one of the two clients that used the token is not its owner
         :raises RateLimited: too many refreshes of this sign-in
         """
         try:
@@ -125,11 +125,11 @@ class AuthService:
         wait = None
         with self.database.transaction() as session:
             rotated = session.connection().execute(statements.ROTATE, presented).one_or_none()
-            # Only a rotation is charged: a thief who keeps the limit full must not hide the owner's reuse by it, and
-            # a page whose many calls all refresh at once must not sign anybody out.
+            # Only a rotation is charged. A thief could otherwise keep the limit full, so that the owner's reuse is not
+            # noticed. And a page whose calls all refresh at once must not end its sign-in.
             if rotated and rotated.is_rotation and not window.charge(session):
                 session.rollback()
-                wait = self._wait(session, window)
+                wait = self._time_until_room(session, window)
         self._refuse_if(wait)
         if rotated is None:
             raise NotAuthenticated
@@ -157,8 +157,8 @@ class AuthService:
     def _window(self, seconds: int, *limits: tuple[Limit, str]) -> Window:
         return rate_limits.window(self.settings.better_auth_secret.get_secret_value(), seconds, limits)
 
-    def _guesses(self, email: str, network: str) -> Window:
-        """The limits on wrong passwords. Unknown e-mails count alike, or the limit would tell which are known."""
+    def _wrong_password_limits(self, email: str, network: str) -> Window:
+        """The limits on wrong passwords. Unknown e-mails count too, or the limits would disclose which are known."""
         settings = self.settings
         return self._window(
             settings.signin_window_seconds,
@@ -178,8 +178,8 @@ class AuthService:
             session.connection().execute(statements.STORE_REHASH, rehash)
         return opened
 
-    def _wait(self, session: Session, window: Window) -> timedelta:
-        """How long until the window has room again; a moment, when that has happened since it was found full."""
+    def _time_until_room(self, session: Session, window: Window) -> timedelta:
+        """How long until the window has room again; zero if it has room by now."""
         return session.connection().execute(statements.TIME_UNTIL_ROOM, window.parameters).scalar_one() or timedelta()
 
     def _refuse_if(self, wait: timedelta | None) -> None:

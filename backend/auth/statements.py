@@ -1,4 +1,4 @@
-"""The statements on accounts and sign-ins, as SQL text. Each decides in one round trip what belongs together."""
+"""SQL statements on accounts and sign-ins. Each takes one round trip for a decision and the change that follows."""
 
 from sqlalchemy import text
 
@@ -39,7 +39,7 @@ OPEN_SIGN_IN = text(f"""
     ), sign_in as ({OPEN_SIGN_IN_OF_ACCOUNT})
     select sign_in.*, email, name, created_at from sign_in join account on account.id = user_id
 """)
-"""A row when there still is room among the wrong passwords; none when there is not."""
+"""One row; no row if a limit on wrong passwords is full."""
 
 STORE_REHASH = text("update users set password_hash = :new_hash where id = :user_id and password_hash = :old_hash")
 
@@ -63,10 +63,11 @@ ROTATE = text("""
     returning r.id as sign_in_id, r.user_id, current_jti, rotated_at, r.expires_at, revoked_at is not null as is_reuse,
         current_jti = :successor as is_rotation, u.email, u.name, u.created_at
 """)
-"""Rotate the current token, repeat the successor of the one just before it, revoke the sign-in for any other.
+"""For the current token: rotate. For the previous one, within the leeway: give its successor again. For any other token
+of the sign-in: revoke the sign-in. No row: the sign-in has ended.
 
-Every right-hand side sees the row as it was; clients that come at once queue at the row's lock, and the later ones see
-what the first one left. No row: the sign-in has ended."""
+Every right-hand side reads the row as it was before the update. Concurrent requests wait for the row's lock, and the
+later ones read what the first one wrote."""
 
 SIGN_OUT = text("""
     update refresh_tokens set revoked_at = clock_timestamp()

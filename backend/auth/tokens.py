@@ -1,8 +1,8 @@
-"""Signing and verifying tokens: the only module that touches python-jose (FR-007 to FR-010, FR-013, NFR-002).
+"""Signs and verifies tokens; the only module that imports python-jose (FR-007 to FR-010, FR-013, NFR-002).
 
-python-jose accepts more than the contract does: numbers as text, keys that are JSON, headers it does not understand,
-and it lets exceptions of other kinds through. So it verifies the signature, everything else is checked here, and
-whatever goes wrong in whatever way is one thing to the caller: no valid token.
+python-jose accepts more than the contract does: numbers as text, keys that are JSON, headers that it does not
+understand. It also lets exceptions of other kinds through. So python-jose verifies only the signature, and this module
+checks everything else. For the caller every failure is the same: `InvalidToken`.
 """
 
 import json
@@ -22,7 +22,7 @@ ALGORITHM = "HS256"
 HEADER = {"alg": ALGORITHM, "typ": "JWT"}
 TOKEN_MAX_LENGTH = 2048
 LIFETIME_MAX_SECONDS = 366 * 24 * 3600
-"""More than any setting allows: a token that claims to last longer was not made here."""
+"""More than any setting allows: a token that claims to last longer was not issued by this API."""
 
 
 class Kind(StrEnum):
@@ -33,7 +33,7 @@ class Kind(StrEnum):
 
 
 class InvalidToken(Exception):
-    """Not a token of ours, of another kind, or no longer valid. Which of these is nobody's business."""
+    """The token is not ours, is of another kind, or is no longer valid. The reason is not disclosed."""
 
 
 def _canonical_uuid(value: object) -> UUID:
@@ -42,27 +42,27 @@ def _canonical_uuid(value: object) -> UUID:
     raise ValueError("not a UUID as this module writes them")
 
 
-Id = Annotated[UUID, BeforeValidator(_canonical_uuid)]
+CanonicalUuid = Annotated[UUID, BeforeValidator(_canonical_uuid)]
 
 
 class Claims(BaseModel):
-    """What a token says: whose it is, of which sign-in, which token of it, of what kind, from when until when.
+    """The claims of a token (RFC 7519). `iat` and `exp` are whole seconds since 1970 (NumericDate).
 
-    Times are whole seconds since 1970 (RFC 7519, NumericDate).
+    `user_id` and `sub` are the user, `sid` is the sign-in, `jti` the token itself, `typ` its kind.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
-    user_id: Id
-    sub: Id
-    sid: Id
-    jti: Id
+    user_id: CanonicalUuid
+    sub: CanonicalUuid
+    sid: CanonicalUuid
+    jti: CanonicalUuid
     typ: Literal["access", "refresh"]
     iat: int
     exp: int
 
     @model_validator(mode="after")
-    def _agrees_with_itself(self) -> Self:
+    def _claims_are_consistent(self) -> Self:
         if self.sub != self.user_id or not 0 < self.exp - self.iat <= LIFETIME_MAX_SECONDS:
             raise ValueError("claims contradict each other")
         return self
@@ -70,7 +70,10 @@ class Claims(BaseModel):
 
 @dataclass(frozen=True)
 class Tokens:
-    """Signs with one secret, and verifies with that one and the one before it, so that changing it signs nobody out."""
+    """Signs tokens with the current secret, and verifies them with the current or the previous one.
+
+    So all sign-ins stay valid when the secret changes.
+    """
 
     secret: str
     previous_secret: str | None = None
@@ -85,9 +88,9 @@ class Tokens:
         issued_at: int,
         expires_at: int,
     ) -> str:
-        """A token; the same arguments give the same text, byte for byte.
+        """A signed token; with a `token_id` the same arguments give the same text, byte for byte.
 
-        :param token_id: its `jti`; a random one where nobody needs to know it again
+        :param token_id: the claim `jti`; random if None, for a token that is never looked up by it
         :param issued_at: seconds since 1970, like `expires_at`
         """
         claims = {
@@ -99,7 +102,7 @@ class Tokens:
             "iat": issued_at,
             "exp": expires_at,
         }
-        return str(jwt.encode(claims, _key(self.secret), algorithm=ALGORITHM))
+        return str(jwt.encode(claims, _jwk(self.secret), algorithm=ALGORITHM))
 
     def verify(self, token: str, kind: Kind) -> Claims:
         """The claims of a valid token of this kind.
@@ -109,14 +112,14 @@ class Tokens:
         try:
             if len(token) > TOKEN_MAX_LENGTH:
                 raise InvalidToken
-            keys: Any = [_key(secret) for secret in (self.secret, self.previous_secret) if secret]
+            keys: Any = [_jwk(secret) for secret in (self.secret, self.previous_secret) if secret]
             payload = jws.verify(token, keys, algorithms=[ALGORITHM])
             signature = token.rpartition(".")[2].encode()
-            if base64url_encode(base64url_decode(signature)) != signature:  # decoding skips what is not Base64
+            if base64url_encode(base64url_decode(signature)) != signature:  # decoding ignores what is not Base64
                 raise InvalidToken
-            if jws.get_unverified_header(token) != HEADER:  # verified by now; `crit` and all else unknown is refused
+            if jws.get_unverified_header(token) != HEADER:  # verified by now; refuses `crit` and all else
                 raise InvalidToken
-            claims = Claims.model_validate(json.loads(payload, object_pairs_hook=_without_duplicates))
+            claims = Claims.model_validate(json.loads(payload, object_pairs_hook=_refuse_duplicates))
         except Exception as error:  # RecursionError, TypeError, OverflowError, …: input decides what is raised
             raise InvalidToken from error
         now = time.time()
@@ -125,12 +128,12 @@ class Tokens:
         return claims
 
 
-def _key(secret: str) -> Key:
-    # As a JWK (RFC 7518, 6.4): text that is JSON python-jose takes for a set of keys, and text like PEM it refuses.
+def _jwk(secret: str) -> Key:
+    # As a JWK (RFC 7518, 6.4): python-jose would take a secret that is JSON for a key set, and refuse one like PEM.
     return construct({"kty": "oct", "k": base64url_encode(secret.encode()).decode()}, ALGORITHM)
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError("duplicate claim")

@@ -1,4 +1,4 @@
-"""All that knows what an API Gateway event looks like: HTTP API (payload 2.0 and 1.0), REST API, function URL.
+"""Reads API Gateway's events: HTTP API (payload 2.0 and 1.0), REST API, function URL. No other module does.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """
@@ -6,11 +6,14 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 import re
 from typing import Any
 
-REQUEST_ID_TEXT = re.compile(r"[!-~ ]{1,128}")
+REQUEST_ID_PATTERN = re.compile(r"[!-~ ]{1,128}")
 
 
 def is_http(event: Any) -> bool:
-    """Whether API Gateway or a function URL sent this. A load balancer's client address is only a header: refused."""
+    """Whether the event is an HTTP request from API Gateway or a function URL.
+
+    A load balancer's event is refused, because it has the client's address only in a header.
+    """
     request_context = _request_context(event)
     if not request_context or "elb" in request_context:
         return False
@@ -20,11 +23,11 @@ def is_http(event: Any) -> bool:
 def request_id(event: Any) -> str | None:
     """API Gateway's id of the request. None where the event has none, or not a usable one."""
     found = _request_context(event).get("requestId")
-    return found if isinstance(found, str) and REQUEST_ID_TEXT.fullmatch(found) else None
+    return found if isinstance(found, str) and REQUEST_ID_PATTERN.fullmatch(found) else None
 
 
 def requested_path(event: Any) -> str:
-    """The path as the browser asked for it, a stage and a base path included. Empty where the event does not say."""
+    """The path that the browser requested, with the stage and a base path. Empty where the event has none."""
     found = event.get("rawPath") or _request_context(event).get("path") if isinstance(event, dict) else None
     return found if isinstance(found, str) else ""
 
@@ -40,7 +43,7 @@ def require_method(event: dict[str, Any]) -> None:
 
 
 def without_stage(event: dict[str, Any]) -> dict[str, Any]:
-    """The event with the path that the application knows: a stage other than `$default` stands in front of it."""
+    """The event without the stage in front of its path, so that the application knows the path."""
     request_context = event["requestContext"]
     prefix = f"/{request_context.get('stage')}"
     if event.get("version") == "2.0":
@@ -50,12 +53,12 @@ def without_stage(event: dict[str, Any]) -> dict[str, Any]:
             http = {**http, "path": path.removeprefix(prefix) or "/"}
             return {**event, "requestContext": {**request_context, "http": http}}
     elif event["path"] == request_context.get("path") and _starts_with(event["path"], prefix):
-        return {**event, "path": event["path"].removeprefix(prefix) or "/"}  # a REST API takes it off by itself
+        return {**event, "path": event["path"].removeprefix(prefix) or "/"}  # a REST API's `path` has none
     return event
 
 
-def described(event: Any) -> dict[str, Any]:
-    """What may be logged of an unknown event: its source, as EventBridge, S3 and a warm-up name it. No payload."""
+def summary(event: Any) -> dict[str, Any]:
+    """What may be logged of an event that is not HTTP: its source (EventBridge, S3, a warm-up). No payload."""
     if not isinstance(event, dict):
         return {"event_type": type(event).__name__}
     return {"source": str(event.get("source"))[:100], "detail_type": str(event.get("detail-type"))[:100]}

@@ -1,7 +1,7 @@
-"""The Lambda function: from API Gateway's events to the application and back.
+"""The Lambda handler: passes API Gateway's events to the application, and its answers back.
 
-Mangum translates. It is given only events that it can read, and the application is given the request's id and stage, so
-that it never looks at an event.
+Mangum translates between events and ASGI. It gets only HTTP events. The application gets the request's id and stage in
+the ASGI scope, so that it never reads an event.
 """
 
 import json
@@ -17,7 +17,7 @@ from backend.aws import event as events
 from backend.errors import MalformedRequest
 from backend.telemetry import invocation, logger
 
-logging.getLogger("mangum").setLevel(logging.WARNING)  # it would write an access line of its own
+logging.getLogger("mangum").setLevel(logging.WARNING)  # Mangum would write a second access line
 NOT_HTTP = "Not an HTTP request: nothing was done"
 
 
@@ -35,13 +35,13 @@ class GatewayHandler:
     @app.setter
     def app(self, app: ASGI) -> None:
         self._app = app
-        self._mangum = Mangum(WithGateway(app), lifespan="off")  # there is no lifespan; "auto" would ask each time
+        self._mangum = Mangum(GatewayState(app), lifespan="off")  # the app has none; "auto" would try each time
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:
-        """Answer one invocation. Whatever the event looks like, nothing is raised."""
+        """Answer one invocation. A malformed event does not raise an exception."""
         with invocation(context, correlation_id=events.request_id(event)):
             if not events.is_http(event):
-                logger.info(NOT_HTTP, **events.described(event))
+                logger.info(NOT_HTTP, **events.summary(event))
                 return {"detail": NOT_HTTP}
             try:
                 events.require_method(event)
@@ -49,14 +49,14 @@ class GatewayHandler:
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 # The application answers its own errors. These come from Mangum, which could not read the event.
                 logger.warning("Malformed HTTP event", error=type(error).__name__)
-                return _refusal()
+                return _malformed_request_response()
 
 
-class WithGateway:
-    """Puts what the application may know of the gateway's event into the ASGI scope's `state`.
+class GatewayState:
+    """ASGI middleware that puts the event's request id and stage into the scope's `state`.
 
-    `request_id`: API Gateway's id of the request. `stage`: what a browser has in front of the API's paths, such as
-    `/dev`; empty for the stage `$default`.
+    `request_id`: API Gateway's id of the request. `stage`: the prefix of the API's paths as a browser sees them, such
+    as `/dev`; empty for the stage `$default`.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -71,7 +71,7 @@ class WithGateway:
         await self.app(scope, receive, send)
 
 
-def _refusal() -> dict[str, Any]:
+def _malformed_request_response() -> dict[str, Any]:
     return {
         "statusCode": MalformedRequest.status,
         "headers": {"content-type": "application/json", "cache-control": "no-store"},

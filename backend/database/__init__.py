@@ -1,1 +1,1 @@
-"""The way to PostgreSQL: URL, connection, transaction, failures, migrations."""
+"""Transactions, the errors that database failures become, role names, and the columns that tables share."""

@@ -1,4 +1,4 @@
-"""What every table has in common, and how constraints are named."""
+"""Columns that tables share, and how constraints are named."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -16,15 +16,15 @@ SQLModel.metadata.naming_convention = {
 }
 
 NEW_ID = text("uuid_v7()")
-"""Ids sort by their time of birth (RFC 9562, 5.7), which keeps the index's newest pages together."""
+"""Ids sort by creation time (RFC 9562, 5.7), which keeps new index entries together."""
 NOW = text("now()")
 TIMESTAMP_FORMAT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 """`rfc3339` as PostgreSQL's to_char writes it, for a time in UTC."""
 
 
-def rfc3339(moment: datetime) -> str:
-    """A moment as every endpoint writes it: RFC 3339, UTC, microseconds, `Z`."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+def rfc3339(time: datetime) -> str:
+    """A time as every endpoint writes it: RFC 3339, UTC, microseconds, `Z`."""
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 Timestamp = Annotated[datetime, PlainSerializer(rfc3339, when_used="json")]
@@ -35,7 +35,10 @@ def new_id() -> Any:
     return Field(default=None, primary_key=True, sa_column_kwargs={"server_default": NEW_ID})
 
 
-def timestamp(*, filled_in: bool = True) -> Any:
-    """A moment in UTC, filled in by the database unless it says otherwise."""
-    options = {"server_default": NOW} if filled_in else {}
+def timestamp(*, with_default: bool = True) -> Any:
+    """A column for a time in UTC.
+
+    :param with_default: the database fills in the start of the transaction
+    """
+    options = {"server_default": NOW} if with_default else {}
     return Field(default=None, sa_type=DateTime(timezone=True), nullable=False, sa_column_kwargs=options)

@@ -1,4 +1,4 @@
-"""Bringing a database up to date, and giving the application its own login there."""
+"""Applies the migrations to a database, and creates the application's own login there."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -18,11 +18,11 @@ from backend.postgres.sqlstates import ROLE_EXISTS, UNDEFINED_TABLE
 from backend.settings import ConfigurationError
 
 LOGIN_SETTINGS = {"statement_timeout": "8s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "15s"}
-"""PostgreSQL ends what our own timeouts gave up on. A pooler refuses these at start-up, so they belong to the login."""
+"""PostgreSQL ends what our own timeouts gave up on. A pooler refuses these at start-up, so the login has them."""
 
 
 class MigrationFailed(ConfigurationError):
-    """One line that says what to mend, without a password in it."""
+    """The message is one line that says what to correct. It contains no password."""
 
 
 def migrate(direct_url: str, database_url: str, say: Callable[[str], None]) -> None:
@@ -46,20 +46,20 @@ def apply(owner: DatabaseUrl, application: DatabaseUrl, say: Callable[[str], Non
     if application.user != owner.user and not application.password:
         raise MigrationFailed("DATABASE_URL has no password, and a login without one cannot log in")
     try:
-        with owner_engine(owner).connect() as session:
-            before = _revision(session)
-            _upgrade(session)
-            after = _revision(session)
-            session.commit()
+        with owner_engine(owner).connect() as connection:
+            before = _revision(connection)
+            _upgrade(connection)
+            after = _revision(connection)
+            connection.commit()
             say(f"Schema: revision {after}" + ("" if before == after else f" (was {before or 'empty'})"))
             if owner.user == application.user:
                 say("Login: DATABASE_URL is the owner's, so PostgreSQL protects less. docs/deploying.md says how.")
             else:
-                say(_provide_login(session, application))
-                session.commit()
+                say(_create_login(connection, application))
+                connection.commit()
     except SQLAlchemyError as error:
         raise MigrationFailed(_sentence(error)) from error
-    except CommandError as error:  # Alembic's word for a revision that it does not have
+    except CommandError as error:  # Alembic raises it for a revision that it does not have
         raise MigrationFailed(
             f"The database is not at a revision of this checkout, but of a newer one or another branch: {error}"
         ) from error
@@ -83,7 +83,7 @@ def _cannot_log_in(application: DatabaseUrl, error: Error) -> str:
 
 
 def owner_engine(url: DatabaseUrl) -> Engine:
-    """An engine for the owner, whose transactions start as nobody else."""
+    """An engine for the owner. Its transactions do not start with another role."""
     return postgres.engine(url, poolclass=NullPool)
 
 
@@ -94,42 +94,42 @@ def alembic_config() -> Config:
     return config
 
 
-def _upgrade(session: Connection) -> None:
+def _upgrade(connection: Connection) -> None:
     config = alembic_config()
-    config.attributes["connection"] = session
+    config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
-def _revision(session: Connection) -> str | None:
-    exists = session.execute(text("select to_regclass('public.alembic_version') is not null")).scalar_one()
+def _revision(connection: Connection) -> str | None:
+    exists = connection.execute(text("select to_regclass('public.alembic_version') is not null")).scalar_one()
     revision: str | None = None
     if exists:
-        revision = session.execute(text("select version_num from alembic_version")).scalar_one_or_none()
-    session.rollback()  # nothing may be open when Alembic begins
+        revision = connection.execute(text("select version_num from alembic_version")).scalar_one_or_none()
+    connection.rollback()  # no transaction may be open when Alembic begins
     return revision
 
 
-def _provide_login(session: Connection, application: DatabaseUrl) -> str:
-    """Create the application's login where it is missing; it has no rights but to take the two roles."""
-    quote = session.dialect.identifier_preparer.quote_identifier
+def _create_login(connection: Connection, application: DatabaseUrl) -> str:
+    """Create the application's login where it is missing. Its only right is to switch to the two roles."""
+    quote = connection.dialect.identifier_preparer.quote_identifier
     login = quote(application.user)
-    is_there = session.execute(
+    is_there = connection.execute(
         text("select true from pg_roles where rolname = :name"), {"name": application.user}
     ).scalar_one_or_none()
     if not is_there:
         # Neon takes only plain text here, and DDL takes no parameters; the connection is encrypted, or local.
-        password = session.execute(
+        password = connection.execute(
             text("select quote_literal(:password)"), {"password": application.password}
         ).scalar_one()
         try:
-            with session.begin_nested():
-                session.exec_driver_sql(f"create role {login} login noinherit password {password}")
+            with connection.begin_nested():
+                connection.exec_driver_sql(f"create role {login} login noinherit password {password}")
         except DBAPIError as error:
-            if sqlstate(error.orig) not in ROLE_EXISTS:  # somebody else's migration was faster
+            if sqlstate(error.orig) not in ROLE_EXISTS:  # a concurrent migration was faster
                 raise
-    session.exec_driver_sql(f"grant {AUTH_ROLE}, {USER_ROLE} to {login} with inherit false, set true")
+    connection.exec_driver_sql(f"grant {AUTH_ROLE}, {USER_ROLE} to {login} with inherit false, set true")
     for name, value in LOGIN_SETTINGS.items():
-        session.exec_driver_sql(f"alter role {login} set {name} = '{value}'")
+        connection.exec_driver_sql(f"alter role {login} set {name} = '{value}'")
     return f"Login: {application.user} {'is there already' if is_there else 'created'}, and may take the two roles"
 
 

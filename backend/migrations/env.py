@@ -1,4 +1,4 @@
-"""How Alembic reaches the database: on the connection that `apply` hands over, or by itself on the direct URL."""
+"""Alembic's environment. It uses the connection that `apply` hands over, or connects on the direct URL itself."""
 
 from alembic import context
 from sqlalchemy import Connection, text
@@ -10,15 +10,15 @@ from backend.migrations.apply import owner_engine
 from backend.settings import load_database_settings
 
 MIGRATION_LOCK = 7_060_738_201
-"""An arbitrary number that every upgrade of this schema locks, so that racing ones queue."""
+"""The arbitrary number of an advisory lock, which makes concurrent upgrades run one after the other."""
 
 
 def run(connection: Connection) -> None:
-    """Run the migrations in one transaction, alone."""
+    """Run the migrations in one transaction, while no other upgrade runs."""
     context.configure(connection=connection, target_metadata=SQLModel.metadata, compare_server_default=True)
     with context.begin_transaction():
-        # Before Alembic looks which revision is current: the loser of a race then finds the winner's, and has nothing
-        # to do.
+        # Locked before Alembic reads the current revision: the later of two upgrades then finds the revision that the
+        # first one reached, and has nothing to do.
         connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
         context.run_migrations()
 
@@ -30,5 +30,5 @@ handed_over: Connection | None = context.config.attributes.get("connection")
 if handed_over is not None:
     run(handed_over)
 else:
-    with owner_engine(load_database_settings().database_direct()).connect() as own:
-        run(own)
+    with owner_engine(load_database_settings().database_direct()).connect() as connection:
+        run(connection)

@@ -1,4 +1,4 @@
-"""Neon's connection string, as it is printed, as what pg8000 needs: address, credentials and a TLS context.
+"""Reads a connection string as Neon prints it, and gives what pg8000 needs: address, credentials, TLS context.
 
 `postgresql://user:p%40ss@ep-cool-name-123-pooler.eu-central-1.aws.neon.tech/neondb?sslmode=require&channel_binding=require`
 """
@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 SCHEMES = ("postgres", "postgresql", "postgresql+pg8000")
 VERIFIED_MODES = ("require", "verify-ca", "verify-full")
-"""With each of these the certificate and the host's name are verified: libpq's `require` would verify neither."""
+"""With each of these we verify the certificate and the host's name. libpq's `require` would verify neither."""
 WEAK_MODES = ("disable", "allow", "prefer")
 CHANNEL_BINDINGS = ("disable", "prefer", "require")
 SSL_NEGOTIATIONS = ("postgres", "direct")
@@ -24,7 +24,7 @@ DEFAULT_PORT = 5432
 
 
 class InvalidDatabaseUrl(ValueError):
-    """What is wrong with the URL; never shows the URL, whose password it would tell."""
+    """The URL cannot be used. The message says why, and never shows the URL, because the password is in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class DatabaseUrl:
         :param ca_file: PEM file to trust in place of the system's certificates
         :param pipeline: whether the messages of a login may leave before the answers to those before them
         :param sam_local: allow an unverified connection to a host that is not loopback (`sam local` containers)
-        :raises InvalidDatabaseUrl: what to mend, without the URL
+        :raises InvalidDatabaseUrl: what to correct, without the URL
         """
         try:
             parts = urlsplit(url.strip())
@@ -141,7 +141,10 @@ def _tls_context(ca_file: str | None, direct: bool) -> ssl.SSLContext:
 
 
 def _refuse_misplaced_characters(parts: SplitResult) -> None:
-    """Refuse what a password that is not percent-encoded does to the URL around it, before anything of it is named."""
+    """Refuse a URL whose password is not percent-encoded.
+
+    It comes first, because the password's end then stands in other parts of the URL, which errors would show.
+    """
     if parts.fragment:
         raise InvalidDatabaseUrl("has a # in it; write %23 where it belongs to the password")
     if "@" in parts.path + parts.query:

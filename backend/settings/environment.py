@@ -19,8 +19,7 @@ SECRET_MIN_CHARACTERS = 32
 ORIGIN = re.compile(r"https?://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(?::[1-9]\d{0,4})?")
 """An origin as browsers send it (RFC 6454, 6.2): lower case, other letters as Punycode, no user, no default port."""
 
-
-Loaded = TypeVar("Loaded", bound="DatabaseSettings")
+SettingsType = TypeVar("SettingsType", bound="DatabaseSettings")
 
 
 class ConfigurationError(Exception):
@@ -28,7 +27,7 @@ class ConfigurationError(Exception):
 
 
 class DatabaseSettings(BaseSettings):
-    """What it takes to reach the database, which is all that migrations need."""
+    """The variables that lead to the database; migrations need no others."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
@@ -51,7 +50,10 @@ class DatabaseSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The secret named by SECRET_ID comes before the environment, or a rotation would never be noticed."""
+        """The order of the sources: arguments, the secret that SECRET_ID names, the environment, `.env`.
+
+        The secret comes first, because otherwise the environment would hide a rotated value.
+        """
         assert isinstance(env_settings, EnvSettingsSource)
         assert isinstance(dotenv_settings, DotEnvSettingsSource)
         secret_id = env_settings.env_vars.get("secret_id") or dotenv_settings.env_vars.get("secret_id")
@@ -65,11 +67,11 @@ class DatabaseSettings(BaseSettings):
         return self
 
     def database(self) -> DatabaseUrl:
-        """Where the application's own login connects to."""
+        """The URL of the application's own login."""
         return self._parsed("DATABASE_URL", self.database_url)
 
     def database_direct(self) -> DatabaseUrl:
-        """Where migrations connect to: the owner's URL, or the application's without Neon's pooler."""
+        """The URL for migrations: the owner's, or the application's without Neon's pooler."""
         if self.database_direct_url is None:
             return self.database().direct()
         return self._parsed("DATABASE_DIRECT_URL", self.database_direct_url)
@@ -84,7 +86,7 @@ class DatabaseSettings(BaseSettings):
 
 
 class Settings(DatabaseSettings):
-    """Every variable the function reads. DESIGN.md, "Environment", is the list that operators rely on."""
+    """Every variable that the function reads. `.env.example` explains them to operators."""
 
     database_pool_size: int = Field(default=0, ge=0, le=100)
 
@@ -110,7 +112,7 @@ class Settings(DatabaseSettings):
     @field_validator("better_auth_secret", "better_auth_secret_previous")
     @classmethod
     def _secret_is_strong(cls, secret: SecretStr | None) -> SecretStr | None:
-        # NFR-003 counts characters, HS256's key wants 32 bytes (RFC 7518, 3.2); characters are never more than bytes.
+        # NFR-003 counts characters, HS256 needs 32 bytes (RFC 7518, 3.2); a text never has fewer bytes than characters.
         if secret is not None and len(secret.get_secret_value()) < SECRET_MIN_CHARACTERS:
             raise ValueError(
                 f"must be at least {SECRET_MIN_CHARACTERS} characters; `openssl rand -base64 48` makes one"
@@ -122,7 +124,7 @@ class Settings(DatabaseSettings):
     def _split_origins(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        return tuple(_as_browsers_send_it(part.strip()) for part in value.split(",") if part.strip())
+        return tuple(_normalised_origin(part.strip()) for part in value.split(",") if part.strip())
 
     @field_validator("frontend_url")
     @classmethod
@@ -146,31 +148,34 @@ class Settings(DatabaseSettings):
 def load_settings() -> Settings:
     """Read the environment, and `.env` where there is one.
 
-    :raises ConfigurationError: one line that names every variable to mend
+    :raises ConfigurationError: one line that names every variable to correct
     """
     return _load(Settings)
 
 
 def load_database_settings() -> DatabaseSettings:
-    """Read only what leads to the database, as `load_settings` does."""
+    """Read only the variables that lead to the database.
+
+    :raises ConfigurationError: as `load_settings` does
+    """
     return _load(DatabaseSettings)
 
 
-def _load(kind: type[Loaded]) -> Loaded:
+def _load(kind: type[SettingsType]) -> SettingsType:
     try:
         return kind()
     except ValidationError as error:
         raise ConfigurationError(f"Configuration: {'; '.join(map(_sentence, error.errors()))}") from None
 
 
-def _as_browsers_send_it(origin: str) -> str:
+def _normalised_origin(origin: str) -> str:
     origin = origin.rstrip("/").lower()
     return origin.removesuffix(":443" if origin.startswith("https:") else ":80")
 
 
 def _secret_source(settings_cls: type[BaseSettings], secret_id: str) -> PydanticBaseSettingsSource:
     try:
-        from backend.settings.secret_source import (  # needs boto3, which is slow and not ours
+        from backend.settings.secret_source import (  # needs boto3, which Lambda brings and which is slow to import
             SecretSource,
             UnreadableSecret,
         )
@@ -185,7 +190,7 @@ def _secret_source(settings_cls: type[BaseSettings], secret_id: str) -> Pydantic
 
 
 def _sentence(error: object) -> str:
-    """One problem as a person would say it, without the value that caused it."""
+    """A validation error as a sentence for the operator, without the value that caused it."""
     assert isinstance(error, dict)
     message = str(error["msg"]).removeprefix("Value error, ")
     if not error["loc"]:

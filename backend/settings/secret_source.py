@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic_settings import AWSSecretsManagerSettingsSource, BaseSettings
 
-MEMBERS = ("database_url", "better_auth_secret", "better_auth_secret_previous")
-"""What is taken from the secret; it may hold more, such as the owner's DATABASE_DIRECT_URL, which is not read."""
+SECRET_MEMBERS = ("database_url", "better_auth_secret", "better_auth_secret_previous")
+"""The members that are read. A secret may hold more, such as the owner's DATABASE_DIRECT_URL; it is not read."""
 
-REASONS = {
+REASONS_BY_ERROR_CODE = {
     "AccessDeniedException": "the function may not read it (secretsmanager:GetSecretValue, kms:Decrypt)",
     "DecryptionFailure": "it cannot be decrypted (kms:Decrypt)",
     "InvalidRequestException": "it is marked for deletion, or has no value yet",
@@ -20,13 +20,13 @@ REASONS = {
 
 
 class UnreadableSecret(Exception):
-    """Why the secret is of no use, in words that show nothing of what is in it."""
+    """The secret cannot be used. The message says why, and shows nothing of the secret's content."""
 
 
 class SecretSource(AWSSecretsManagerSettingsSource):
-    """pydantic-settings' source for Secrets Manager, limited to our members.
+    """pydantic-settings' source for Secrets Manager, limited to `SECRET_MEMBERS`.
 
-    :raises UnreadableSecret: it cannot be had, or is not what it should be
+    :raises UnreadableSecret: it cannot be fetched, or is not a JSON object of texts
     """
 
     def __init__(self, settings_cls: type[BaseSettings], secret_id: str) -> None:
@@ -34,7 +34,7 @@ class SecretSource(AWSSecretsManagerSettingsSource):
             super().__init__(settings_cls, secret_id, case_sensitive=False)
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            raise UnreadableSecret(REASONS.get(code, code)) from None
+            raise UnreadableSecret(REASONS_BY_ERROR_CODE.get(code, code)) from None
         except BotoCoreError as error:  # no region, no credentials, no network
             raise UnreadableSecret(f"Secrets Manager cannot be asked ({type(error).__name__})") from None
         except (AttributeError, KeyError, TypeError, ValueError):  # not text, not JSON, not an object
@@ -42,4 +42,4 @@ class SecretSource(AWSSecretsManagerSettingsSource):
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         members = super()._load_env_vars()
-        return {name: members[name] for name in MEMBERS if members.get(name)}  # empty is not set, as elsewhere
+        return {name: members[name] for name in SECRET_MEMBERS if members.get(name)}  # empty is not set, as elsewhere

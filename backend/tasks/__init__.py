@@ -1,1 +1,1 @@
-"""Each person's own tasks."""
+"""Tasks. Each user has their own, and reaches no others."""

@@ -1,4 +1,4 @@
-"""The task endpoints: HTTP in, service, HTTP out. All of them are the signed-in user's own."""
+"""The task endpoints. They translate between HTTP and the service; all tasks are those of the signed-in user."""
 
 import re
 from typing import Annotated, Any
@@ -21,35 +21,35 @@ from backend.tasks import service
 from backend.tasks.models import Task
 from backend.tasks.schemas import TaskCreate, TaskPublic, TaskUpdate
 from backend.tasks.service import OverlappingUpdate, TaskNotFound, TooManyTasks, Versions
-from backend.web.openapi import documented
+from backend.web.openapi import error_responses
 from backend.web.parts import part
 from backend.web.routing import ApiRoute
 
-ALWAYS = (NotAuthenticated, PayloadTooLarge, Unavailable)
-WITH_BODY = (*ALWAYS, MalformedRequest, Unprocessable)
+COMMON_ERRORS = (NotAuthenticated, PayloadTooLarge, Unavailable)
+ERRORS_WITH_BODY = (*COMMON_ERRORS, MalformedRequest, Unprocessable)
 
-ETAG = re.compile(r'"([1-9]\d{0,8})"')
-"""An entity tag that this API gave out. A weak one never matches (RFC 9110, 13.1.1)."""
+ETAG_PATTERN = re.compile(r'"([1-9]\d{0,8})"')
+"""An entity tag as this API writes them. A weak one never matches (RFC 9110, 13.1.1)."""
 
-UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-"""The one spelling of RFC 9562, 4. Pydantic knows three more, and one task is to have one address."""
+UUID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""The spelling of RFC 9562, 4. Pydantic accepts three more, but a task must have only one address."""
 
-WITH_ONE_TASK: dict[str, Any] = {"headers": {"ETag": {}}}
-LEADS_TO = {
+WITH_ETAG: dict[str, Any] = {"headers": {"ETag": {}}}
+TASK_LINKS = {
     name: {"operationId": name, "parameters": {"task_id": "$response.body#/id"}}
     for name in ("get_task", "edit_task", "toggle_task", "delete_task")
 }
-"""What can be done with a task that was just created, for clients that follow the document's links."""
+"""OpenAPI links from a new task to the operations on it, for clients that follow links."""
 
 router = APIRouter(prefix="/api/tasks", tags=["tasks"], route_class=ApiRoute)
 
 
-def task_id_of(text: str) -> UUID:
-    """The id that a path names.
+def parse_task_id(text: str) -> UUID:
+    """The task id in a path.
 
-    :raises TaskNotFound: it is none, and what is no id is nobody's; said before the rest of the request is looked at
+    :raises TaskNotFound: it is not a UUID, so no task has it; raised before the rest of the request is validated
     """
-    if not UUID_TEXT.fullmatch(text):
+    if not UUID_PATTERN.fullmatch(text):
         raise TaskNotFound
     return UUID(text)
 
@@ -57,22 +57,22 @@ def task_id_of(text: str) -> UUID:
 async def allowed_versions(
     if_match: Annotated[str | None, Header(description="The `ETag` of the task as you know it, or `*`.")] = None,
 ) -> Versions:
-    """The versions that `If-Match` allows to change; None when it says nothing, or `*`."""
+    """The versions of the task that `If-Match` allows to change; None allows any: no header, or `*`."""
     if if_match is None or if_match.strip() == "*":
         return None
-    tags = (ETAG.fullmatch(tag.strip()) for tag in if_match.split(","))
+    tags = (ETAG_PATTERN.fullmatch(tag.strip()) for tag in if_match.split(","))
     return [int(tag[1]) for tag in tags if tag]
 
 
-TaskId = Annotated[UUID, BeforeValidator(task_id_of)]
-Allowed = Annotated[Versions, Depends(allowed_versions)]
+TaskId = Annotated[UUID, BeforeValidator(parse_task_id)]
+AllowedVersions = Annotated[Versions, Depends(allowed_versions)]
 
 
-@router.get("", summary="List your tasks", response_model=list[TaskPublic], responses=documented(*ALWAYS))
+@router.get("", summary="List your tasks", response_model=list[TaskPublic], responses=error_responses(*COMMON_ERRORS))
 def list_tasks(user: AuthenticatedUser) -> Response:
     """All of your tasks, oldest first."""
-    with user.transaction() as own:
-        tasks = service.list_as_json(own)
+    with user.transaction() as user_session:
+        tasks = service.list_as_json(user_session)
     return Response(tasks, media_type="application/json")
 
 
@@ -81,56 +81,59 @@ def list_tasks(user: AuthenticatedUser) -> Response:
     status_code=201,
     summary="Create a task",
     response_model=TaskPublic,
-    responses={**documented(*WITH_BODY, TooManyTasks), 201: {**WITH_ONE_TASK, "links": LEADS_TO}},
+    responses={**error_responses(*ERRORS_WITH_BODY, TooManyTasks), 201: {**WITH_ETAG, "links": TASK_LINKS}},
 )
 def create_task(
     body: TaskCreate, user: AuthenticatedUser, settings: Annotated[Settings, Depends(part(Settings))]
 ) -> Response:
     """Create a task of yours, not completed yet."""
-    with user.transaction() as own:
+    with user.transaction() as user_session:
         task = service.create(
-            own, title=body.title, description=body.description, tasks_per_user=settings.tasks_per_user
+            user_session, title=body.title, description=body.description, tasks_per_user=settings.tasks_per_user
         )
-    return _answer(task, 201)
+    return _task_response(task, 201)
 
 
 @router.get(
     "/{task_id}",
     summary="Get a task",
     response_model=TaskPublic,
-    responses={**documented(*ALWAYS, TaskNotFound), 200: WITH_ONE_TASK},
+    responses={**error_responses(*COMMON_ERRORS, TaskNotFound), 200: WITH_ETAG},
 )
 def get_task(task_id: TaskId, user: AuthenticatedUser) -> Response:
     """One of your tasks."""
-    with user.transaction() as own:
-        task = service.get(own, task_id)
-    return _answer(task)
+    with user.transaction() as user_session:
+        task = service.get(user_session, task_id)
+    return _task_response(task)
 
 
 @router.put(
     "/{task_id}",
     summary="Change a task",
     response_model=TaskPublic,
-    responses={**documented(*WITH_BODY, TaskNotFound, OverlappingUpdate, PreconditionFailed), 200: WITH_ONE_TASK},
+    responses={
+        **error_responses(*ERRORS_WITH_BODY, TaskNotFound, OverlappingUpdate, PreconditionFailed),
+        200: WITH_ETAG,
+    },
 )
-def edit_task(task_id: TaskId, body: TaskUpdate, user: AuthenticatedUser, allowed: Allowed) -> Response:
+def edit_task(task_id: TaskId, body: TaskUpdate, user: AuthenticatedUser, allowed: AllowedVersions) -> Response:
     """Change some members of a task. What is left out is kept; `description: null` clears it."""
-    with user.transaction() as own:
-        task = service.edit(own, task_id, body.changes(), allowed=allowed)
-    return _answer(task)
+    with user.transaction() as user_session:
+        task = service.edit(user_session, task_id, body.changes(), allowed=allowed)
+    return _task_response(task)
 
 
 @router.patch(
     "/{task_id}/toggle",
     summary="Complete a task, or take that back",
     response_model=TaskPublic,
-    responses={**documented(*ALWAYS, TaskNotFound, PreconditionFailed), 200: WITH_ONE_TASK},
+    responses={**error_responses(*COMMON_ERRORS, TaskNotFound, PreconditionFailed), 200: WITH_ETAG},
 )
-def toggle_task(task_id: TaskId, user: AuthenticatedUser, allowed: Allowed) -> Response:
+def toggle_task(task_id: TaskId, user: AuthenticatedUser, allowed: AllowedVersions) -> Response:
     """Turn `completed` over. Toggles at the same moment all count."""
-    with user.transaction() as own:
-        task = service.toggle(own, task_id, allowed=allowed)
-    return _answer(task)
+    with user.transaction() as user_session:
+        task = service.toggle(user_session, task_id, allowed=allowed)
+    return _task_response(task)
 
 
 @router.delete(
@@ -138,16 +141,16 @@ def toggle_task(task_id: TaskId, user: AuthenticatedUser, allowed: Allowed) -> R
     status_code=204,
     summary="Delete a task",
     response_class=Response,
-    responses=documented(*ALWAYS, TaskNotFound, PreconditionFailed),
+    responses=error_responses(*COMMON_ERRORS, TaskNotFound, PreconditionFailed),
 )
-def delete_task(task_id: TaskId, user: AuthenticatedUser, allowed: Allowed) -> None:
+def delete_task(task_id: TaskId, user: AuthenticatedUser, allowed: AllowedVersions) -> None:
     """Delete a task for good."""
-    with user.transaction() as own:
-        service.remove(own, task_id, allowed=allowed)
+    with user.transaction() as user_session:
+        service.remove(user_session, task_id, allowed=allowed)
 
 
-def _answer(task: Task, status_code: int = 200) -> Response:
-    """A task, with its `ETag`. Written here because FastAPI would take another trip to a thread for it."""
+def _task_response(task: Task, status_code: int = 200) -> Response:
+    """The answer with a task and its `ETag`. Serialised here, because FastAPI would use another thread for that."""
     return Response(
         TaskPublic.model_validate(task).model_dump_json(),
         status_code,

@@ -1,4 +1,4 @@
-"""What the task endpoints take and give."""
+"""Request and response bodies of the task endpoints."""
 
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from backend.database.columns import Timestamp
 from backend.tasks.models import DESCRIPTION_MAX_LENGTH, TITLE_MAX_LENGTH
-from backend.web.text import Line, Prose, may_be_left_out
+from backend.web.text import FreeText, SingleLine, optional_field
 
-Title = Annotated[str, Line(TITLE_MAX_LENGTH)]
-Description = Annotated[str, Prose(DESCRIPTION_MAX_LENGTH)]
+Title = Annotated[str, SingleLine(TITLE_MAX_LENGTH)]
+Description = Annotated[str, FreeText(DESCRIPTION_MAX_LENGTH)]
 
 
 class TaskCreate(BaseModel):
@@ -28,16 +28,16 @@ class TaskUpdate(BaseModel):
     """Changes to a task: at least one member; what is left out is kept."""
 
     model_config = ConfigDict(
-        # within `allOf`: beside `properties`, generators of TypeScript take `anyOf` for "or anything at all"
+        # within `allOf`, because TypeScript generators read an `anyOf` beside `properties` as "or anything else"
         json_schema_extra={
             "allOf": [{"anyOf": [{"required": [name]} for name in ("title", "description", "completed")]}],
             "examples": [{"completed": True}, {"title": "Water the flowers", "description": None}],
         }
     )
 
-    title: Title = may_be_left_out()
-    description: Description | None = may_be_left_out()
-    completed: StrictBool = may_be_left_out()
+    title: Title = optional_field()
+    description: Description | None = optional_field()
+    completed: StrictBool = optional_field()
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:

@@ -1,7 +1,7 @@
 """The rules of tasks. Every function takes the session of an authenticated user, and names that user in its query.
 
-PostgreSQL enforces the same once more by row level security, so a condition forgotten here would find nothing of
-anybody else's (FR-019, FR-023).
+PostgreSQL enforces the same by row level security: a query that forgot the condition would still find no task of
+another user (FR-019, FR-023).
 """
 
 from collections.abc import Collection, Mapping
@@ -18,13 +18,13 @@ Versions = Collection[int] | None
 
 
 class TaskNotFound(NotFound):
-    """The id is unknown, or somebody else's."""
+    """The id is unknown, or the task belongs to another user. The answer is the same, so that nothing is disclosed."""
 
     message = "Task not found."
 
 
 class TooManyTasks(Conflict):
-    """The limit that keeps a list within what one answer can carry."""
+    """The user has reached `tasks_per_user`, which keeps a list within the size of one answer."""
 
     message = "You have as many tasks as can be stored. Please delete some first."
 
@@ -35,46 +35,48 @@ class OverlappingUpdate(Conflict):
     message = "This task was changed at the same moment by another request. Please reload it and try again."
 
 
-def list_as_json(own: UserSession) -> str:
+def list_as_json(user_session: UserSession) -> str:
     """All tasks of the user, oldest first, as the JSON text of `list[TaskPublic]` (FR-017, SC-007).
 
     PostgreSQL writes the JSON, because parsing a thousand rows only to print them again takes ten times as long.
     """
-    members = own.session.connection().execute(statements.LIST, {"owner_id": own.user_id}).scalar_one()
+    members = (
+        user_session.session.connection().execute(statements.LIST, {"owner_id": user_session.user_id}).scalar_one()
+    )
     return f"[{members or ''}]"
 
 
-def create(own: UserSession, *, title: str, description: str | None, tasks_per_user: int) -> Task:
+def create(user_session: UserSession, *, title: str, description: str | None, tasks_per_user: int) -> Task:
     """Store a new task of the user (FR-015, FR-016).
 
     :raises TooManyTasks: the user has `tasks_per_user` of them already
     """
     values = {"new_title": title, "new_description": description or None, "limit": tasks_per_user}
-    task: Task | None = own.session.scalar(statements.CREATE, {"owner_id": own.user_id, **values})
+    task: Task | None = user_session.session.scalar(statements.CREATE, {"owner_id": user_session.user_id, **values})
     if task is None:
         raise TooManyTasks
     return task
 
 
-def get(own: UserSession, task_id: UUID) -> Task:
+def get(user_session: UserSession, task_id: UUID) -> Task:
     """One task of the user (FR-018).
 
-    :raises TaskNotFound: unknown, or somebody else's (FR-019)
+    :raises TaskNotFound: the id is unknown, or the task belongs to another user (FR-019)
     """
-    task = own.session.scalar(statements.GET, {"owner_id": own.user_id, "task_id": task_id})
+    task = user_session.session.scalar(statements.GET, {"owner_id": user_session.user_id, "task_id": task_id})
     if task is None:
         raise TaskNotFound
     return task
 
 
-def edit(own: UserSession, task_id: UUID, changes: Mapping[str, Any], *, allowed: Versions) -> Task:
+def edit(user_session: UserSession, task_id: UUID, changes: Mapping[str, Any], *, allowed: Versions) -> Task:
     """Change some of a task's members (FR-020).
 
-    :raises TaskNotFound: unknown, or somebody else's
-    :raises PreconditionFailed: its version is none of the allowed ones
-    :raises OverlappingUpdate: somebody changed it after it was read
+    :raises TaskNotFound: the id is unknown, or the task belongs to another user
+    :raises PreconditionFailed: its version is not among the allowed ones
+    :raises OverlappingUpdate: another request changed it after it was read
     """
-    read = get(own, task_id)
+    read = get(user_session, task_id)
     if allowed is not None and read.version not in allowed:
         raise PreconditionFailed
     members = {"title": read.title, "description": read.description, "completed": read.completed, **changes}
@@ -83,41 +85,47 @@ def edit(own: UserSession, task_id: UUID, changes: Mapping[str, Any], *, allowed
         "new_description": members["description"] or None,
         "new_completed": members["completed"],
     }
-    task: Task | None = own.session.scalar(statements.EDIT, _the_one(own, task_id, [read.version]) | values)
+    task: Task | None = user_session.session.scalar(
+        statements.EDIT, _task_key(user_session, task_id, [read.version]) | values
+    )
     if task is None:
         raise OverlappingUpdate
     return task
 
 
-def toggle(own: UserSession, task_id: UUID, *, allowed: Versions) -> Task:
-    """Turn `completed` over, in one statement, so that toggles at the same moment all count (FR-021).
+def toggle(user_session: UserSession, task_id: UUID, *, allowed: Versions) -> Task:
+    """Invert `completed`, in one statement, so that concurrent toggles all count (FR-021).
 
-    :raises TaskNotFound: unknown, or somebody else's
-    :raises PreconditionFailed: its version is none of the allowed ones
+    :raises TaskNotFound: the id is unknown, or the task belongs to another user
+    :raises PreconditionFailed: its version is not among the allowed ones
     """
-    task: Task | None = own.session.scalar(statements.TOGGLE, _the_one(own, task_id, allowed))
+    task: Task | None = user_session.session.scalar(statements.TOGGLE, _task_key(user_session, task_id, allowed))
     if task is None:
-        raise _why_nothing_matched(own, task_id)
+        raise _not_found_or_changed(user_session, task_id)
     return task
 
 
-def remove(own: UserSession, task_id: UUID, *, allowed: Versions) -> None:
+def remove(user_session: UserSession, task_id: UUID, *, allowed: Versions) -> None:
     """Delete a task (FR-022).
 
-    :raises TaskNotFound: unknown, or somebody else's
-    :raises PreconditionFailed: its version is none of the allowed ones
+    :raises TaskNotFound: the id is unknown, or the task belongs to another user
+    :raises PreconditionFailed: its version is not among the allowed ones
     """
-    if own.session.connection().execute(statements.DELETE, _the_one(own, task_id, allowed)).rowcount == 0:
-        raise _why_nothing_matched(own, task_id)
+    if (
+        user_session.session.connection().execute(statements.DELETE, _task_key(user_session, task_id, allowed)).rowcount
+        == 0
+    ):
+        raise _not_found_or_changed(user_session, task_id)
 
 
-def _why_nothing_matched(own: UserSession, task_id: UUID) -> NotFound | PreconditionFailed:
+def _not_found_or_changed(user_session: UserSession, task_id: UUID) -> NotFound | PreconditionFailed:
+    """The error for a statement that matched no row."""
     try:
-        get(own, task_id)
+        get(user_session, task_id)
     except TaskNotFound as not_found:
         return not_found
     return PreconditionFailed()
 
 
-def _the_one(own: UserSession, task_id: UUID, allowed: Versions) -> dict[str, Any]:
-    return {"owner_id": own.user_id, "task_id": task_id, "versions": allowed}
+def _task_key(user_session: UserSession, task_id: UUID, allowed: Versions) -> dict[str, Any]:
+    return {"owner_id": user_session.user_id, "task_id": task_id, "versions": allowed}

@@ -1,6 +1,6 @@
-"""From exceptions to answers: every expected one becomes `{"detail": "<one sentence for a person>"}` (FR-035).
+"""Turns exceptions into answers: every expected one becomes `{"detail": "<one sentence for a person>"}` (FR-035).
 
-Unexpected exceptions are answered by the middleware `LastResort`, which runs inside CORS and knows the request id.
+Unexpected exceptions are answered by the middleware `UnhandledErrors`, which runs inside CORS and knows the request id.
 """
 
 from dataclasses import asdict

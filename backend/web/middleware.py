@@ -1,15 +1,15 @@
-"""What surrounds every request, as pure ASGI: request id, access log, headers, body limit, deadline, the last 500.
+"""Pure ASGI middleware around every request: request id, access log, headers, body limit, deadline, unhandled errors.
 
 From the outside in, as `app.py` puts them together:
 
     RequestLog       the request's id, its access line, the headers of every answer
     CombinedHeaders  header lines of one name become one line
     Cors             the CORS headers, on errors too
-    LastResort       any exception left becomes a 500; inside Cors, because without CORS headers a browser reports a
-                     network error in place of the status
+    UnhandledErrors  an unexpected exception becomes a 500; inside Cors, because without CORS headers a browser reports
+                     a network error in place of the status
     Gzip             compresses long answers
     BodyLimit        refuses long bodies
-    Deadline         from the whole body on, the time for an answer runs
+    Deadline         starts the time for an answer when the whole body is there
     TrailingSlash    a trailing slash means the same path
 """
 
@@ -29,16 +29,16 @@ from backend.postgres import deadline
 from backend.telemetry import count, logger
 from backend.web.error_handlers import error_response
 
-HEADERS = {
+RESPONSE_HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
     "Referrer-Policy": "no-referrer",
 }
-REQUEST_ID = "X-Request-ID"
+REQUEST_ID_HEADER = "X-Request-ID"
 GZIP_REFUSED = re.compile(r"gzip\s*;\s*q=0(\.0*)?\s*(,|$)", re.IGNORECASE)
 DRAIN_LIMIT_BYTES = 16 * 1024 * 1024
-"""How much of a refused body is read and thrown away: a client that still sends may miss an answer given earlier."""
+"""How much of a refused body is read and discarded: a client that is still sending may miss an early answer."""
 
 
 class RequestLog:
@@ -61,9 +61,9 @@ class RequestLog:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in RESPONSE_HEADERS.items():
                     headers.setdefault(name, value)
-                headers[REQUEST_ID] = request_id
+                headers[REQUEST_ID_HEADER] = request_id
             await send(message)
 
         # In the context of this request's task, which its threads inherit: others run at the same time.
@@ -82,9 +82,9 @@ class RequestLog:
 
 
 class CombinedHeaders:
-    """Takes several header lines of one name for one line, with commas (RFC 9110, 5.3), as API Gateway does.
+    """Joins header lines of one name into one line, with commas (RFC 9110, 5.3), as API Gateway does.
 
-    So two `If-Match` lines are one list, and two `Authorization` lines are no valid token, on every server.
+    So on every server two `If-Match` lines are one list, and two `Authorization` lines are not a valid token.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -100,10 +100,10 @@ class CombinedHeaders:
 
 
 class Cors(CORSMiddleware):
-    """Starlette's, whose refusals are in the contract's shape here."""
+    """Starlette's CORS middleware, but a refused preflight has the error body of the contract."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """The answer to a preflight."""
+        """The answer to a preflight request; a refusal is `PreflightRefused`."""
         response = super().preflight_response(request_headers)
         if response.status_code < PreflightRefused.status:
             return response
@@ -112,7 +112,7 @@ class Cors(CORSMiddleware):
 
 
 class Gzip(GZipMiddleware):
-    """Starlette's, which overlooks that `gzip;q=0` is a refusal (RFC 9110, 12.4.2)."""
+    """Starlette's gzip middleware, corrected: `gzip;q=0` refuses gzip (RFC 9110, 12.4.2)."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and GZIP_REFUSED.search(Headers(scope=scope).get("accept-encoding", "")):
@@ -121,8 +121,8 @@ class Gzip(GZipMiddleware):
             await super().__call__(scope, receive, send)
 
 
-class LastResort:
-    """Answers what nobody expected with a 500 that tells nothing, and logs what it was (FR-034, NFR-015)."""
+class UnhandledErrors:
+    """Answers an unexpected exception with a bare 500, and logs its type and where it was raised (FR-034, NFR-015)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -130,15 +130,15 @@ class LastResort:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_answered = False
 
-        async def send_and_note(message: Message) -> None:
+        async def send_and_remember(message: Message) -> None:
             nonlocal is_answered
             is_answered = True
             await send(message)
 
         try:
-            await self.app(scope, receive, send_and_note)
+            await self.app(scope, receive, send_and_remember)
         except Exception as error:
-            logger.error("Unhandled error", **_described(error))
+            logger.error("Unhandled error", **_describe(error))
             count("UnhandledError")
             if is_answered:
                 raise
@@ -184,7 +184,7 @@ class BodyLimit:
 class Deadline:
     """Starts the time in which the request must be answered (`postgres/deadline.py`).
 
-    It stands inside `BodyLimit`, which has the whole body by then: a client that sends slowly uses up its own time.
+    It runs inside `BodyLimit`, when the whole body is there: the time that a slow client needs to send is not counted.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -196,7 +196,7 @@ class Deadline:
 
 
 class TrailingSlash:
-    """Takes a trailing slash for the same path. A redirect would lose the stage, and axios its body."""
+    """Ignores a trailing slash. A redirect would lose API Gateway's stage, and axios would lose its body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -207,8 +207,8 @@ class TrailingSlash:
         await self.app(scope, receive, send)
 
 
-def _described(error: Exception) -> dict[str, Any]:
-    """What may be logged of an exception: its type and where it was raised. Its text may hold what a user sent."""
+def _describe(error: Exception) -> dict[str, Any]:
+    """An exception's type and where it was raised, for the log. Its text is left out: it may hold what a user sent."""
     frames = []
     traceback = error.__traceback__
     while traceback:

@@ -1,6 +1,6 @@
-"""What the OpenAPI document says besides what FastAPI finds out by itself: errors, headers, and what leads to what.
+"""Adds to FastAPI's OpenAPI document what FastAPI does not know: error responses and response headers.
 
-All but `documented` happens when somebody asks for the document, so that no cold start pays for it.
+All but `error_responses` runs only when the document is requested, so that it adds nothing to a cold start.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "integer", "minimum": 1},
     },
 }
-OF_STATUS = {"401": ["WWW-Authenticate"], "429": ["Retry-After"], "503": ["Retry-After"]}
+HEADERS_BY_STATUS = {"401": ["WWW-Authenticate"], "429": ["Retry-After"], "503": ["Retry-After"]}
 
 
 class ErrorBody(BaseModel):
@@ -50,46 +50,46 @@ class ValidationErrorBody(ErrorBody):
     errors: list[FieldError]
 
 
-def documented(*errors: type[ApiError]) -> dict[int | str, dict[str, Any]]:
+def error_responses(*errors: type[ApiError]) -> dict[int | str, dict[str, Any]]:
     """The `responses` of an operation that may raise these errors, for the OpenAPI document.
 
-    Bodies are references: for each `model` FastAPI would build a validator, 80 in all, at every cold start.
+    Bodies are references, because FastAPI would build a validator for each `model`: 80 in all, at every cold start.
     """
     by_status: dict[int | str, dict[str, Any]] = {}
     family: list[type[ApiError]] = [*errors, InternalError]
     for error in family:
         body = ValidationErrorBody if issubclass(error, Unprocessable) else ErrorBody
         schema = {"$ref": SCHEMA_REFERENCE.format(model=body.__name__)}
-        unsaid = {"description": "", "content": {"application/json": {"schema": schema}}}
-        response = by_status.setdefault(error.status, unsaid)
+        without_description = {"description": "", "content": {"application/json": {"schema": schema}}}
+        response = by_status.setdefault(error.status, without_description)
         response["description"] = " ".join(filter(None, (response["description"], error.message)))
     return by_status
 
 
 def install(app: FastAPI) -> None:
     """Make the application serve the completed document."""
-    app.openapi = partial(_completed, app.openapi)  # type: ignore[method-assign]  # FastAPI's own way
+    app.openapi = partial(_complete_document, app.openapi)  # type: ignore[method-assign]  # FastAPI's own way
 
 
-def _completed(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _complete_document(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     document = generate()
     for operation in (operation for path in document["paths"].values() for operation in path.values()):
         responses = operation["responses"]
         if "requestBody" not in operation:
             responses.pop("422", None)  # FastAPI adds it wherever there is a parameter, but a malformed id is 404
         for status, response in responses.items():
-            names = ["X-Request-ID", *OF_STATUS.get(status, ()), *response.get("headers", ())]
+            names = ["X-Request-ID", *HEADERS_BY_STATUS.get(status, ()), *response.get("headers", ())]
             response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     components = document["components"]
     components["headers"] = HEADERS
-    components["schemas"] = _with_our_errors(components["schemas"])
+    components["schemas"] = _with_error_schemas(components["schemas"])
     return document
 
 
-def _with_our_errors(schemas: dict[str, Any]) -> dict[str, Any]:
-    """The schemas that `documented` refers to, in place of FastAPI's own errors."""
-    _, ours = models_json_schema(
+def _with_error_schemas(schemas: dict[str, Any]) -> dict[str, Any]:
+    """The schemas that `error_responses` refers to, in place of FastAPI's own errors."""
+    _, generated = models_json_schema(
         [(ErrorBody, "serialization"), (ValidationErrorBody, "serialization")], ref_template=SCHEMA_REFERENCE
     )
-    foreign = {"HTTPValidationError", "ValidationError"}
-    return {name: schema for name, schema in (schemas | ours["$defs"]).items() if name not in foreign}
+    unused = {"HTTPValidationError", "ValidationError"}
+    return {name: schema for name, schema in (schemas | generated["$defs"]).items() if name not in unused}

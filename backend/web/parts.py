@@ -1,7 +1,7 @@
-"""The application's parts, each found by its type: the typed form of Starlette's `app.state`.
+"""Typed application state: the objects that routers need, each found by its type in Starlette's `app.state`.
 
-A router asks for what it needs with `Depends(part(AuthService))`, so that its signature says which parts it uses and
-mypy knows what they are.
+An endpoint asks for a part with `Depends(part(AuthService))`. So its signature says which parts it uses, and mypy knows
+their types.
 """
 
 from collections.abc import Awaitable, Callable
@@ -26,7 +26,7 @@ def part_of(app: FastAPI, kind: type[Part]) -> Part:
 
 
 def part(kind: type[Part]) -> Callable[[Request], Awaitable[Part]]:
-    """A dependency that gives the part of this type. It is `async`, because a `def` would need a trip to a thread."""
+    """A dependency that gives the part of this type. It is `async`, because FastAPI runs a `def` in another thread."""
 
     async def find(request: Request) -> Part:
         return part_of(request.app, kind)

@@ -4,7 +4,7 @@ An `ApiRoute`
 - takes `def` endpoints only: an endpoint waits for the database, and an `async def` that waits stops all others;
 - reads its body as strict JSON (`json_body.py`);
 - runs its endpoint again when PostgreSQL undid the transaction because of a conflict with another one (40001, 40P01);
-- is called in the OpenAPI document what its endpoint is called in Python, so that generated clients have good names.
+- has its endpoint's Python name as its operation id, so that generated clients have good names.
 
 Routers get it when they are made: `APIRouter(route_class=ApiRoute)`.
 """
@@ -27,7 +27,7 @@ PAUSE_SECONDS = 0.05
 
 
 class ApiRoute(APIRoute):
-    """A route of this API. Its endpoint is a plain function that may run again: its transaction was undone by then."""
+    """A route of this API. Its endpoint is a plain function that may run again after its transaction was undone."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         assert not inspect.iscoroutinefunction(endpoint), "an endpoint that waits for the database must be `def`"

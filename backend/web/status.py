@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from backend.database.transactions import Database
 from backend.errors import PayloadTooLarge, Unavailable
-from backend.web.openapi import documented
+from backend.web.openapi import error_responses
 from backend.web.parts import part
 from backend.web.routing import ApiRoute
 
@@ -29,13 +29,15 @@ class Health(BaseModel):
     status: str
 
 
-@router.get("/", summary="What this is", responses=documented(PayloadTooLarge))
+@router.get("/", summary="What this is", responses=error_responses(PayloadTooLarge))
 def info(request: Request) -> Info:
     """Name and version. Does not touch the database."""
     return Info(name=request.app.title, version=request.app.version, status="ok")
 
 
-@router.get("/api/health", summary="Whether the database answers", responses=documented(PayloadTooLarge, Unavailable))
+@router.get(
+    "/api/health", summary="Whether the database answers", responses=error_responses(PayloadTooLarge, Unavailable)
+)
 def health(database: Annotated[Database, Depends(part(Database))]) -> Health:
     """Ask the database."""
     with database.transaction() as session:

@@ -1,7 +1,7 @@
-"""What text people may send: rules that are checked here and that the OpenAPI document states just as they are.
+"""Rules for the text that users send. Pydantic checks them, and the OpenAPI document states exactly the same rules.
 
-U+0000 cannot be stored by PostgreSQL. Surrounding white space is taken off before lengths are counted, so the schema of
-such text is a pattern: `maxLength` would refuse a title that is only too long for the space around it.
+PostgreSQL cannot store U+0000. Surrounding white space is removed before lengths are counted. So the schema of such
+text is a pattern: `maxLength` would refuse a title that is too long only because of the white space around it.
 """
 
 import re
@@ -12,17 +12,18 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 SPACE = r"[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
-"""What `str.strip` takes off, as a regular expression that means the same in ECMA-262 and in Python."""
-INK = SPACE.replace("[", r"[^\u0000", 1)
+"""What `str.strip` removes, as a regular expression that means the same in ECMA-262 and in Python."""
+NON_SPACE = SPACE.replace("[", r"[^\u0000", 1)
+"""Every other character except U+0000."""
 
-LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
-EMAIL = rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{LABEL}(?:\.{LABEL})+"
+DOMAIN_LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+EMAIL_PATTERN = rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{DOMAIN_LABEL}(?:\.{DOMAIN_LABEL})+"
 """The HTML standard's pattern, with a dot in the domain (FR-002). https://html.spec.whatwg.org/#valid-e-mail-address"""
 EMAIL_MAX_LENGTH = 254
 
 
-class _Rule:
-    """A rule for Pydantic: how text is checked, and how the JSON schema says so."""
+class _TextRule:
+    """The base of all rules: how Pydantic checks a text, and how the JSON schema states the same."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         unicode = core_schema.str_schema(min_length=0)  # without any constraint Pydantic lets lone surrogates through
@@ -32,7 +33,7 @@ class _Rule:
         return {"type": "string", **self.json_schema()}
 
     def check(self, value: str) -> str:
-        """The text as it is kept.
+        """The text to store.
 
         :raises ValueError: what is wrong with it, in words for a person
         """
@@ -44,8 +45,8 @@ class _Rule:
 
 
 @dataclass(frozen=True)
-class Line(_Rule):
-    """A line of text: stripped, not blank, at most `max_length` characters, no U+0000."""
+class SingleLine(_TextRule):
+    """Text for one line, such as a title: stripped, not blank, at most `max_length` characters, no U+0000."""
 
     max_length: int
 
@@ -58,14 +59,14 @@ class Line(_Rule):
 
     def json_schema(self) -> dict[str, Any]:
         """A pattern, because the white space around the line does not count."""
-        pattern = rf"^{SPACE}*{INK}(?:[^\u0000]{{0,{self.max_length - 2}}}{INK})?{SPACE}*$"
+        pattern = rf"^{SPACE}*{NON_SPACE}(?:[^\u0000]{{0,{self.max_length - 2}}}{NON_SPACE})?{SPACE}*$"
         description = f"1 to {self.max_length} characters, after surrounding white space is taken off."
         return {"minLength": 1, "pattern": pattern, "description": description}
 
 
 @dataclass(frozen=True)
-class Prose(_Rule):
-    """Free text: kept as it is, up to `max_length` characters, no U+0000."""
+class FreeText(_TextRule):
+    """Free text: stored as it is, up to `max_length` characters, no U+0000."""
 
     max_length: int
 
@@ -78,13 +79,13 @@ class Prose(_Rule):
         return {"maxLength": self.max_length, "pattern": r"^[^\u0000]*$"}
 
 
-class EmailRule(_Rule):
+class EmailRule(_TextRule):
     """An e-mail address, stripped and lower-cased."""
 
-    _pattern = re.compile(EMAIL, re.ASCII)
+    _pattern = re.compile(EMAIL_PATTERN, re.ASCII)
 
     def check(self, value: str) -> str:
-        """The address as accounts are found by."""
+        """The address in the form that is stored and searched for."""
         email = _not_longer(value.strip(), EMAIL_MAX_LENGTH)
         if not self._pattern.fullmatch(email):  # before it is lower-cased: some other alphabets' letters become a to z
             raise ValueError("must be an e-mail address, such as ada@example.com")
@@ -93,7 +94,7 @@ class EmailRule(_Rule):
     def json_schema(self) -> dict[str, Any]:
         """A pattern, because the white space around the address does not count."""
         return {
-            "pattern": rf"^{SPACE}*(?=[!-~]{{1,{EMAIL_MAX_LENGTH}}}{SPACE}*$){EMAIL}{SPACE}*$",
+            "pattern": rf"^{SPACE}*(?=[!-~]{{1,{EMAIL_MAX_LENGTH}}}{SPACE}*$){EMAIL_PATTERN}{SPACE}*$",
             "description": f"An e-mail address of at most {EMAIL_MAX_LENGTH} characters; case does not matter.",
         }
 
@@ -101,8 +102,8 @@ class EmailRule(_Rule):
 Email = Annotated[str, EmailRule()]
 
 
-def may_be_left_out() -> Any:
-    """A member without a default: that it was left out is not the same as null."""
+def optional_field() -> Any:
+    """A member that may be left out, which is not the same as null. Its schema has no default."""
 
     def no_default(schema: dict[str, Any]) -> None:
         schema.pop("default", None)

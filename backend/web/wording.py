@@ -1,4 +1,4 @@
-"""What Pydantic finds wrong with a request, in words for a person."""
+"""Sentences for people about what Pydantic finds wrong with a request."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,18 +13,18 @@ SENTENCES = {
     "model_attributes_type": "must be a JSON object",
     "value_error": "{error}",
 }
-"""By Pydantic's types of errors."""
+"""The sentence for each of Pydantic's error types."""
 
 
-def sentence(problem: Mapping[str, Any]) -> str:
-    """What is wrong, to be read after the name of the member."""
-    context = problem.get("ctx", {})
+def sentence(error: Mapping[str, Any]) -> str:
+    """What is wrong, as a text that follows the member's name: `must not be empty`."""
+    context = error.get("ctx", {})
     if context.get("min_length") == 1:
         return "must not be empty"
-    return SENTENCES.get(problem["type"], "is not valid").format(**context)
+    return SENTENCES.get(error["type"], "is not valid").format(**context)
 
 
 def field(location: Iterable[str | int]) -> str:
-    """`("body", "title")` is the member `title`; the body itself is called `body`."""
+    """The member's name for the client: `title` for `("body", "title")`; the body itself is called `body`."""
     _, *path = location
     return ".".join(map(str, path)) or "body"

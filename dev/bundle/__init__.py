@@ -1,1 +1,1 @@
-"""The folder that Lambda runs: the backend and what it imports, with bytecode, and nothing else."""
+"""`make build`: the folder that Lambda runs, with the backend, the packages it imports, and bytecode."""

@@ -1,4 +1,7 @@
-"""`python -m dev.bundle`, which is `make build` and, under `sam build`, the target `build-ApiFunction`."""
+"""`python -m dev.bundle`: build the folder that Lambda runs, for `make build` and for `sam build`.
+
+`sam build` calls it through the Makefile's target `build-ApiFunction`.
+"""
 
 import argparse
 import sys
@@ -7,25 +10,24 @@ from pathlib import Path
 from dev.bundle.assemble import assemble
 from dev.bundle.target import Architecture
 from dev.bundle.verify import size_bytes, verify
+from dev.paths import CHECKOUT
 from dev.user_error import UserError
-
-CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def main() -> int:
-    """Make the bundle and check it. Gives the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m dev.bundle", description=__doc__)
+    """Build the bundle and check it. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m dev.bundle", description="Build the folder that Lambda runs.")
     parser.add_argument("--arch", default="x86_64", help="x86_64 (default) or arm64, as in template.yaml")
     parser.add_argument("--into", type=Path, default=CHECKOUT / ".aws-sam/build/ApiFunction", help="emptied first")
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     try:
-        architecture = Architecture.named(chosen.arch)
-        assemble(CHECKOUT, chosen.into, architecture)
-        verify(chosen.into, architecture)
-    except UserError as problem:
-        print(f"Bundle: {problem}", file=sys.stderr)
+        architecture = Architecture.named(options.arch)
+        assemble(CHECKOUT, options.into, architecture)
+        verify(options.into, architecture)
+    except UserError as error:
+        print(f"Bundle: {error}", file=sys.stderr)
         return 1
-    print(f"Bundle: {chosen.into} ({architecture.name}, {size_bytes(chosen.into) / 1e6:.1f} MB unzipped)", flush=True)
+    print(f"Bundle: {options.into} ({architecture.name}, {size_bytes(options.into) / 1e6:.1f} MB unzipped)", flush=True)
     return 0
 
 

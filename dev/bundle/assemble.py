@@ -1,4 +1,4 @@
-"""Putting the bundle together, so that the same inputs give the same bytes."""
+"""Builds the bundle reproducibly: the same sources and lock file give the same bytes."""
 
 import compileall
 import os
@@ -14,31 +14,31 @@ from dev.bundle.target import Architecture, require_python
 from dev.user_error import UserError
 
 TASK_ROOT = "/var/task"
-"""Where Lambda unpacks the bundle: what tracebacks name as a module's place."""
+"""The folder into which Lambda unpacks the bundle. Tracebacks name the modules' paths in it."""
 ZIP_EPOCH_SECONDS = 315_532_800
-"""1980-01-01, the oldest time that a zip can carry and the one that SAM writes into every package."""
+"""1980-01-01, the oldest time that a zip file can contain, and the one that SAM gives to every file."""
 
 NOT_DEPLOYED = ("backend/migrations",)
-"""Migrations run from a developer's machine or a pipeline, on the direct URL and with Alembic."""
-WASTE_FOLDERS = ("bin", "passlib/tests", "sqlalchemy/testing")
-UNUSED = ("rsa", "pyasn1", "pydantic/v1")
-"""Imported within `except ImportError`, only to find that nobody uses them: python-jose's other algorithms, and
-FastAPI's support of Pydantic 1. Without them there is less to import (-5 %)."""
-WASTE_SUFFIXES = (".pyi", ".pyx", ".pxd", ".c", ".h", ".exe")
-WASTE_NAMES = ("py.typed", "RECORD", "WHEEL", "INSTALLER", "REQUESTED", "direct_url.json", "zip-safe", "top_level.txt")
-"""Nothing at run time asks for these; METADATA and entry_points.txt stay, because `importlib.metadata` does."""
+"""Migrations run on a developer's machine or in a pipeline, with Alembic and `DATABASE_DIRECT_URL`."""
+UNUSED_FOLDERS = ("bin", "passlib/tests", "sqlalchemy/testing")
+OPTIONAL_IMPORTS = ("rsa", "pyasn1", "pydantic/v1")
+"""Libraries that others import inside `try … except ImportError`, and that this project does not use: python-jose's
+other algorithms, and FastAPI's support of Pydantic 1. Without them there is 5 % less to import."""
+UNUSED_SUFFIXES = (".pyi", ".pyx", ".pxd", ".c", ".h", ".exe")
+UNUSED_NAMES = ("py.typed", "RECORD", "WHEEL", "INSTALLER", "REQUESTED", "direct_url.json", "zip-safe", "top_level.txt")
+"""Files that nothing reads at run time. METADATA and entry_points.txt stay: `importlib.metadata` reads them."""
 
 
 def assemble(checkout: Path, bundle: Path, architecture: Architecture) -> None:
-    """Fill the folder `bundle`, which is emptied first, from the sources and the locked packages of `checkout`.
+    """Build the bundle of `checkout` in the folder `bundle`, which is emptied first.
 
-    :raises UserError: one line that says what to mend
+    :raises UserError: it cannot be built
     """
     require_python()
     _empty(bundle)
     _install(checkout / "requirements.txt", bundle, architecture)
     shutil.copytree(checkout / "backend", bundle / "backend", ignore=shutil.ignore_patterns("__pycache__", ".*"))
-    _remove_waste(bundle)
+    _remove_unused(bundle)
     _compile(bundle)
     _make_uniform(bundle)
 
@@ -62,16 +62,20 @@ def _install(requirements: Path, bundle: Path, architecture: Architecture) -> No
         raise UserError(f"pip cannot install requirements.txt for {architecture.name}: {errors[-1]}")
 
 
-def _remove_waste(bundle: Path) -> None:
-    for folder in (*WASTE_FOLDERS, *UNUSED, *NOT_DEPLOYED):
+def _remove_unused(bundle: Path) -> None:
+    for folder in (*UNUSED_FOLDERS, *OPTIONAL_IMPORTS, *NOT_DEPLOYED):
         shutil.rmtree(bundle / folder, ignore_errors=True)
     for path in list(bundle.rglob("*")):
-        if path.name in WASTE_NAMES or path.suffix in WASTE_SUFFIXES or path.match("test_*.py"):
+        if path.name in UNUSED_NAMES or path.suffix in UNUSED_SUFFIXES or path.match("test_*.py"):
             path.unlink()
 
 
 def _compile(bundle: Path) -> None:
-    """Bytecode that is taken without a look at the source's time: SAM sets all times to 1980, in a read-only folder."""
+    """Compile every module to bytecode that Python uses without checking the source's time (PEP 552, unchecked hash).
+
+    SAM sets all file times to 1980, and on Lambda the folder is read-only: bytecode with a timestamp would be compiled
+    again at each start.
+    """
     compiled = compileall.compile_dir(
         bundle,
         maxlevels=20,
@@ -85,7 +89,7 @@ def _compile(bundle: Path) -> None:
 
 
 def _make_uniform(bundle: Path) -> None:
-    """Take out what differs from one machine to the next: times, rights, empty folders."""
+    """Remove what differs between machines: file times, permissions, empty folders."""
     for folder, _, names in os.walk(bundle, topdown=False):
         for name in names:
             path = Path(folder, name)

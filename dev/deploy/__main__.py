@@ -1,6 +1,6 @@
-"""`make deploy` and `make deploy ENV=prod`: from this checkout to a URL that works, step by step.
+"""`make deploy` and `make deploy ENV=prod`: deploy this checkout to AWS.
 
-docs/deploying.md says what must exist before: an AWS account, a Neon database and a secret.
+An AWS account, a Neon database and a secret must exist before; docs/deploying.md says how to create them.
 """
 
 import os
@@ -12,13 +12,17 @@ from getpass import getpass
 import boto3
 from botocore.exceptions import BotoCoreError
 
-from dev.deploy.steps import CHECKOUT, deploy
+from dev.deploy.steps import deploy
 from dev.deploy.target import Target
+from dev.paths import CHECKOUT
 from dev.user_error import UserError
 
 
 def _owner_url() -> str:
-    """From the environment, or from the keyboard. Not from `.env`, which is about this machine's database."""
+    """The owner's connection string, from the environment or typed in.
+
+    `.env` is not read: it describes the database of this machine.
+    """
     url = os.environ.get("DATABASE_DIRECT_URL", "")
     if not url and sys.stdin.isatty():
         url = getpass("  The owner's connection string, without -pooler (it is not shown): ")
@@ -28,25 +32,25 @@ def _owner_url() -> str:
 
 
 def _run(target: Target, command: list[str]) -> None:
-    # SAM does not tell the Makefile which architecture the template asks for.
-    told = {"ARCH": target.parameters.get("Architecture", "x86_64"), "SAM_CLI_TELEMETRY": "0"}
+    # SAM does not pass the template's architecture on to the Makefile.
+    variables = {"ARCH": target.parameters.get("Architecture", "x86_64"), "SAM_CLI_TELEMETRY": "0"}
     try:
-        subprocess.run(command, cwd=CHECKOUT, env={**os.environ, **told}, check=True)
+        subprocess.run(command, cwd=CHECKOUT, env={**os.environ, **variables}, check=True)
     except subprocess.CalledProcessError:
-        raise UserError(f"`sam {command[1]}` failed; it says why above") from None
+        raise UserError(f"`sam {command[1]}` failed; see its output above") from None
 
 
 def main(arguments: list[str]) -> int:
-    """Deploy the environment of the command line. Gives the exit code."""
+    """Deploy to the environment that the command line names. Returns the exit code."""
     try:
         target = Target.read(arguments[0] if arguments else "dev", CHECKOUT / "samconfig.toml")
         try:
             aws = boto3.Session(region_name=target.region, profile_name=target.profile)
         except BotoCoreError as error:
             raise UserError(f"AWS: {error}") from None
-        deploy(target, _owner_url, aws, partial(_run, target), lambda line: print(line, flush=True))
-    except UserError as problem:
-        print(problem, file=sys.stderr)
+        deploy(target, _owner_url, aws, partial(_run, target), partial(print, flush=True))
+    except UserError as error:
+        print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)

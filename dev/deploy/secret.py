@@ -1,4 +1,4 @@
-"""The function's secret, read before anything is deployed, to see whether the function could start with it."""
+"""Reads the function's secret before a deployment, and checks that the function could start with it."""
 
 import json
 from collections.abc import Mapping
@@ -17,14 +17,17 @@ PREVIOUS = "BETTER_AUTH_SECRET_PREVIOUS"
 
 @dataclass(frozen=True)
 class Secret:
-    """The current version of the function's secret."""
+    """The current version of the function's secret in AWS Secrets Manager."""
 
     version_id: str
     values: Mapping[str, str]
 
     @classmethod
     def read(cls, client: Any, target: Target) -> "Secret":
-        """Read it, and see that the function could start with it."""
+        """Read the secret that `target` names, and check it.
+
+        :raises UserError: it cannot be read, or the function could not start with it
+        """
         name = target.parameters["SecretName"]
         try:
             answer = client.get_secret_value(SecretId=name)
@@ -36,7 +39,7 @@ class Secret:
             values = None
         if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
             raise UserError(
-                f"The secret {name} must be a JSON object of texts, with DATABASE_URL and BETTER_AUTH_SECRET"
+                f"The secret {name} must be a JSON object of strings, with DATABASE_URL and BETTER_AUTH_SECRET"
             )
         for variable in ("DATABASE_URL", "BETTER_AUTH_SECRET"):
             if not values.get(variable):
@@ -55,15 +58,15 @@ class Secret:
                 frontend_url=target.parameters["FrontendUrl"],
             )
         except ValidationError as error:
-            problem = error.errors()[0]
-            variable = f"{problem['loc'][0]}: ".upper() if problem["loc"] else ""
-            sentence = problem["msg"].removeprefix("Value error, ")
+            first = error.errors()[0]
+            variable = f"{first['loc'][0]}: ".upper() if first["loc"] else ""
+            sentence = first["msg"].removeprefix("Value error, ")
             raise UserError(f"The function could not start with the secret {name}: {variable}{sentence}") from None
 
     def overrides(self, target: Target) -> list[str]:
-        """The parameters of the template, with those that follow from this version of the secret."""
-        follow = {
+        """The arguments of `sam deploy --parameter-overrides`, with the parameters that depend on the secret."""
+        from_secret = {
             "SecretVersionId": self.version_id,
             "AcceptPreviousSecret": "true" if self.values.get(PREVIOUS) else "false",
         }
-        return [f"{name}={value}" for name, value in (target.parameters | follow).items()]
+        return [f"{name}={value}" for name, value in (target.parameters | from_secret).items()]

@@ -1,7 +1,6 @@
-"""The steps of a deployment, from the secret to a URL that was tried."""
+"""The steps of a deployment: check the secret, validate, build, migrate, deploy, and test the deployed API."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -11,50 +10,52 @@ from backend.postgres import DatabaseUrl, InvalidDatabaseUrl
 from dev.deploy import smoke
 from dev.deploy.secret import Secret
 from dev.deploy.target import Target
+from dev.paths import CHECKOUT
 from dev.user_error import UserError
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 SAM = CHECKOUT / ".venv-sam" / "bin" / "sam"
 
 Run = Callable[[list[str]], None]
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
-def deploy(target: Target, owner_url: Callable[[], str], aws: Any, run: Run, say: Say) -> None:
-    """Do every step.
+def deploy(target: Target, owner_url: Callable[[], str], aws: Any, run: Run, report: Report) -> None:
+    """Run every step.
 
-    :param owner_url: gives the owner's connection string on the direct endpoint
+    :param owner_url: returns the owner's connection string on the direct endpoint
     :param aws: a boto3 session
-    :raises UserError: a step failed; the ones after it were not done
+    :param run: runs a command of the SAM CLI
+    :param report: called with one line for each step
+    :raises UserError: a step failed; the steps after it were not run
     """
     sam = [str(SAM)]
     config = ["--config-env", target.section]
 
-    say(f"1/6 Reading the secret {target.parameters['SecretName']}")
+    report(f"1/6 Reading the secret {target.parameters['SecretName']}")
     secret = Secret.read(_client(aws, "secretsmanager"), target)
 
-    say("2/6 Checking the template")
+    report("2/6 Checking the template")
     run([*sam, "validate", *config])
 
-    say("3/6 Building the bundle")
+    report("3/6 Building the bundle")
     run([*sam, "build", *config])
 
-    say("4/6 Migrating the database")
-    _migrate(owner_url(), secret.values["DATABASE_URL"], say)
+    report("4/6 Migrating the database")
+    _migrate(owner_url(), secret.values["DATABASE_URL"], report)
 
-    say(f"5/6 Deploying the stack {target.stack}" + (" (a canary takes five minutes)" if target.name == "prod" else ""))
+    report(
+        f"5/6 Deploying the stack {target.stack}" + (" (a canary takes five minutes)" if target.name == "prod" else "")
+    )
     run([*sam, "deploy", *config, "--parameter-overrides", *secret.overrides(target)])
 
     outputs = _outputs(_client(aws, "cloudformation"), target.stack)
-    say(f"6/6 Trying {outputs['ApiUrl']}")
-    if not smoke.run(outputs["ApiUrl"], target.origins[0], say):
-        raise UserError(
-            "It is deployed, but does not work yet; docs/deploying.md, 'Rolling back', tells how to go back"
-        )
-    say("Deployed.\n" + "\n".join(f"  {name:<14}{value}" for name, value in outputs.items()))
+    report(f"6/6 Testing {outputs['ApiUrl']}")
+    if not smoke.run(outputs["ApiUrl"], target.origins[0], report):
+        raise UserError("It is deployed, but does not work yet; docs/deploying.md, 'Rolling back', says how to go back")
+    report("Deployed.\n" + "\n".join(f"  {name:<14}{value}" for name, value in outputs.items()))
 
 
-def _migrate(owner_url: str, database_url: str, say: Say) -> None:
+def _migrate(owner_url: str, database_url: str, report: Report) -> None:
     try:
         owner, application = DatabaseUrl.parse(owner_url), DatabaseUrl.parse(database_url)
     except InvalidDatabaseUrl as error:
@@ -67,7 +68,7 @@ def _migrate(owner_url: str, database_url: str, say: Say) -> None:
             f"{application.database} on {application.host}"
         )
     try:
-        migrate(owner_url, database_url, lambda line: say(f"  {line}"))
+        migrate(owner_url, database_url, lambda line: report(f"  {line}"))
     except MigrationFailed as error:
         raise UserError(str(error)) from None
 
@@ -83,5 +84,5 @@ def _outputs(client: Any, stack: str) -> dict[str, str]:
     try:
         described = client.describe_stacks(StackName=stack)
     except (BotoCoreError, ClientError) as error:
-        raise UserError(f"The stack {stack} cannot be looked at: {error}") from None
+        raise UserError(f"The outputs of the stack {stack} cannot be read: {error}") from None
     return {output["OutputKey"]: output["OutputValue"] for output in described["Stacks"][0]["Outputs"]}

@@ -1,4 +1,4 @@
-"""What samconfig.toml says about an environment that is deployed to."""
+"""Reads an environment, dev or prod, from samconfig.toml."""
 
 import tomllib
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from typing import Any
 from dev.user_error import UserError
 
 ENVIRONMENTS = {"dev": "default", "prod": "prod"}
-"""Each environment's section of samconfig.toml."""
+"""The section of samconfig.toml that belongs to each environment."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What samconfig.toml says about an environment."""
+    """An environment to deploy to, as samconfig.toml describes it."""
 
     name: str
     section: str
@@ -24,7 +24,10 @@ class Target:
 
     @classmethod
     def read(cls, name: str, config: Path) -> "Target":
-        """Read it, and refuse what was left as it came."""
+        """Read the environment `name` from the file `config`.
+
+        :raises UserError: it does not exist, or prod still has the placeholders
+        """
         if name not in ENVIRONMENTS:
             raise UserError(f"ENV must be one of {', '.join(ENVIRONMENTS)}, not {name!r}")
         section = ENVIRONMENTS[name]
@@ -43,7 +46,10 @@ class Target:
         return target
 
     def refuse_placeholders(self) -> None:
-        """What is fine for development, or an example, must not reach production."""
+        """Refuse a `FrontendUrl` without https, or the example that samconfig.toml comes with.
+
+        :raises UserError: an origin is one of these
+        """
         for origin in self.origins:
             if not origin.startswith("https://") or origin.endswith(".example.com"):
                 raise UserError(
@@ -52,5 +58,5 @@ class Target:
 
     @property
     def origins(self) -> list[str]:
-        """Whose pages may call."""
+        """The origins whose pages may call the API."""
         return self.parameters["FrontendUrl"].split(",")

@@ -1,1 +1,1 @@
-"""A PostgreSQL that comes with the Python packages, for `make start` and the tests."""
+"""A PostgreSQL server that is installed as a Python package, for `make start` and the tests."""

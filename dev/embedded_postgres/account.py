@@ -1,4 +1,7 @@
-"""The account that PostgreSQL runs under: our own, or `nobody` where we are root, whom it refuses."""
+"""The operating system's user that PostgreSQL runs as: the current one, or `nobody` when that is root.
+
+PostgreSQL refuses to run as root.
+"""
 
 import os
 import pwd
@@ -9,11 +12,11 @@ from typing import Any
 from dev.user_error import UserError
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
-"""All that PostgreSQL gets: it needs none of our variables, and other processes of `nobody` could read them there."""
+"""PostgreSQL's environment variables. Ours are not passed on: other processes of `nobody` could read them there."""
 
 
-def nobody() -> pwd.struct_passwd | None:
-    """The account to change to; None when we may stay who we are."""
+def unprivileged_user() -> pwd.struct_passwd | None:
+    """The user to change to when this process is root's; None otherwise."""
     if os.geteuid() != 0:
         return None
     try:
@@ -23,34 +26,39 @@ def nobody() -> pwd.struct_passwd | None:
 
 
 def process_options() -> dict[str, Any]:
-    """Arguments for `subprocess` that start a program of PostgreSQL under its account."""
+    """Arguments of `subprocess.Popen` that start a program as PostgreSQL's user."""
     options: dict[str, Any] = {"env": ENVIRONMENT, "cwd": "/"}
-    if user := nobody():
+    if user := unprivileged_user():
         options |= {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
     return options
 
 
-def give(path: Path) -> None:
-    """Make PostgreSQL's account the owner of `path`."""
-    if user := nobody():
+def change_owner(path: Path) -> None:
+    """Make PostgreSQL's user the owner of `path`."""
+    if user := unprivileged_user():
         os.chown(path, user.pw_uid, user.pw_gid)
 
 
 def can_enter(directory: Path) -> bool:
-    """Whether PostgreSQL's account gets into `directory`. As root this asks for the way that is open to everybody."""
-    ways = [directory, *directory.parents]
-    return nobody() is None or all(way.stat().st_mode & stat.S_IXOTH for way in ways)
+    """Whether PostgreSQL's user can enter `directory`.
+
+    For root: whether it and all its parents are open to every user.
+    """
+    path = [directory, *directory.parents]
+    return unprivileged_user() is None or all(folder.stat().st_mode & stat.S_IXOTH for folder in path)
 
 
 def shared_directory() -> Path:
-    """A directory of root's that everybody may enter and only root may write to.
+    """A directory in `/var/tmp` that every user can enter and only root can write to.
 
-    `/var/tmp` is open to all, so another user may have been first with this name: then it is not used, nor followed.
+    Every user can write to `/var/tmp`. A directory or a link that another user has created with this name is refused.
+
+    :raises UserError: there is one
     """
     directory = Path("/var/tmp") / f"todo-api-{os.geteuid()}"  # noqa: S108
     try:
         directory.mkdir(mode=0o711)
-        directory.chmod(0o711)  # whatever the umask is
+        directory.chmod(0o711)  # mkdir applies the umask
     except FileExistsError:
         found = directory.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) != 0o711:

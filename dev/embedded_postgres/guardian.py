@@ -1,7 +1,7 @@
-"""Runs a program of PostgreSQL's for as long as standard input stays open.
+"""Runs a server program until standard input is closed, so that the program never outlives the process that started it.
 
-Whoever starts this keeps the other end of the pipe and never writes to it. The system closes it when that process ends,
-by SIGKILL too, on every platform; so what stops PostgreSQL when all is well also stops it when nothing is.
+The starting process keeps the other end of the pipe and never writes to it. The operating system closes the pipe when
+that process ends, also by SIGKILL and on every platform. A normal stop closes it too: both take the same way.
 """
 
 import ctypes
@@ -13,13 +13,13 @@ import time
 
 from dev.embedded_postgres.account import process_options
 
-PATIENCE_SECONDS = 10
+SHUTDOWN_SECONDS = 10
 PR_SET_PDEATHSIG = 1
 
 
 def main(command: list[str]) -> int:
     """Run `command` to its end and return its exit code."""
-    # Descriptors are inherited: the lock on the data lasts as long as any process of the server.
+    # The child inherits descriptors, so the lock on the data lasts as long as any process of the server.
     server = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -31,7 +31,7 @@ def main(command: list[str]) -> int:
     def stop_at_end_of_input() -> None:
         sys.stdin.read()
         server.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
-        time.sleep(PATIENCE_SECONDS)
+        time.sleep(SHUTDOWN_SECONDS)
         server.send_signal(signal.SIGQUIT)  # its immediate one
 
     signal.signal(signal.SIGTERM, lambda *_: server.send_signal(signal.SIGINT))
@@ -40,7 +40,10 @@ def main(command: list[str]) -> int:
 
 
 def _end_with_guardian() -> None:
-    """Have Linux stop the server when the guardian itself is killed. Runs after the change of user, which resets it."""
+    """Have Linux interrupt the server when this process is killed.
+
+    Must run after the change of user, which resets the setting.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
 

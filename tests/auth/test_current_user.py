@@ -30,7 +30,7 @@ def tokens_of(client: TestClient) -> Tokens:
 
 @pytest.mark.spec("FR-013", "FR-014", "FR-037", "NFR-025", "US1-3", "SC-002")
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-def test_a_valid_access_token_gets_its_user_in(client: TestClient, ada: Person, scheme: str) -> None:
+def test_a_valid_access_token_gives_access_to_its_users_tasks(client: TestClient, ada: Person, scheme: str) -> None:
     task = ada.adds_task()
 
     response = ask(client, f"{scheme} {ada.auth['access_token']}")
@@ -59,7 +59,7 @@ def test_a_valid_access_token_gets_its_user_in(client: TestClient, ada: Person, 
         "Bearer " + "x" * 5000,
     ],
 )
-def test_without_a_valid_token_nobody_gets_in(client: TestClient, authorization: str | None) -> None:
+def test_a_request_without_a_valid_token_is_401(client: TestClient, authorization: str | None) -> None:
     response = ask(client, authorization)
 
     assert response.status_code == 401
@@ -69,14 +69,14 @@ def test_without_a_valid_token_nobody_gets_in(client: TestClient, authorization:
 
 @pytest.mark.spec("FR-037", "NFR-025")
 @pytest.mark.parametrize("scheme", ["", "Basic ", "JWT ", "Bearer Bearer ", "Bearer,"])
-def test_a_valid_token_needs_its_scheme(client: TestClient, ada: Person, scheme: str) -> None:
+def test_a_valid_token_without_the_bearer_scheme_is_401(client: TestClient, ada: Person, scheme: str) -> None:
     response = ask(client, f"{scheme}{ada.auth['access_token']}")
 
     assert response.status_code == 401
 
 
 @pytest.mark.spec("FR-037")
-def test_a_token_counts_only_in_the_header(client: TestClient, ada: Person) -> None:
+def test_a_token_is_accepted_only_in_the_authorization_header(client: TestClient, ada: Person) -> None:
     token = ada.auth["access_token"]
 
     response = client.get("/api/tasks", params={"access_token": token}, headers={"Cookie": f"access_token={token}"})
@@ -86,7 +86,7 @@ def test_a_token_counts_only_in_the_header(client: TestClient, ada: Person) -> N
 
 @pytest.mark.spec("FR-030", "FR-031", "US1-6", "SC-002")
 @pytest.mark.parametrize(("method", "path"), PROTECTED)
-def test_every_protected_operation_asks_for_a_token_before_anything_else(
+def test_every_protected_operation_checks_the_token_before_anything_else(
     client: TestClient, method: str, path: str
 ) -> None:
     """401 and never 403 or 404: it does not tell what exists."""
@@ -99,7 +99,7 @@ def test_every_protected_operation_asks_for_a_token_before_anything_else(
 
 
 @pytest.mark.spec("FR-013", "SC-002")
-def test_the_protected_operations_are_all_tasks_and_the_sign_out() -> None:
+def test_only_root_health_sign_up_sign_in_and_refresh_need_no_token() -> None:
     open_to_all = {(method, path) for method, path, _ in OPERATIONS} - set(PROTECTED)
 
     assert open_to_all == {
@@ -112,7 +112,7 @@ def test_the_protected_operations_are_all_tasks_and_the_sign_out() -> None:
 
 
 @pytest.mark.spec("FR-013", "FR-030", "SC-002")
-def test_a_refresh_token_is_no_access_token(client: TestClient, ada: Person) -> None:
+def test_a_refresh_token_is_not_accepted_as_an_access_token(client: TestClient, ada: Person) -> None:
     response = ask(client, f"Bearer {ada.auth['refresh_token']}")
 
     assert response.status_code == 401
@@ -120,7 +120,7 @@ def test_a_refresh_token_is_no_access_token(client: TestClient, ada: Person) -> 
 
 
 @pytest.mark.spec("FR-011", "FR-013")
-def test_an_access_token_is_no_refresh_token(client: TestClient, ada: Person) -> None:
+def test_an_access_token_is_not_accepted_as_a_refresh_token(client: TestClient, ada: Person) -> None:
     response = client.post("/api/auth/refresh", json={"refresh_token": ada.auth["access_token"]})
 
     assert response.status_code == 401
@@ -157,7 +157,7 @@ def test_an_expired_token_is_401(client: TestClient, token_that_expires: Callabl
 
 
 @pytest.mark.spec("EDGE-token-expiration-during-request")
-def test_a_token_that_expires_while_its_request_runs_was_valid_when_it_began(
+def test_a_request_succeeds_although_its_token_expires_meanwhile(
     client: TestClient, ada: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SimpleNamespace(now=time.time())

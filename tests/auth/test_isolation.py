@@ -181,7 +181,7 @@ def test_without_authentication_every_statement_on_tasks_is_refused(house: House
     ],
     ids=lambda statement: statement[0],
 )
-def test_an_authenticated_transaction_sees_its_users_tasks_alone(house: House, statement: Statement) -> None:
+def test_an_authenticated_transaction_sees_only_its_users_tasks(house: House, statement: Statement) -> None:
     with house.user(house.ada).transaction() as own:
         owners = [str(row.user_id) for row in run(own.session, statement)]
 
@@ -199,7 +199,7 @@ def test_an_authenticated_transaction_sees_its_users_tasks_alone(house: House, s
     ],
     ids=lambda statement: statement[0],
 )
-def test_a_change_that_forgets_its_condition_touches_its_users_tasks_alone(house: House, statement: Statement) -> None:
+def test_a_change_without_a_condition_affects_only_its_users_tasks(house: House, statement: Statement) -> None:
     others = house.stored(house.ben)
 
     with house.user(house.ada).transaction() as own:
@@ -211,7 +211,7 @@ def test_a_change_that_forgets_its_condition_touches_its_users_tasks_alone(house
 
 @pytest.mark.spec("FR-023", "SC-003", "US2-4")
 @pytest.mark.parametrize("sql", ["select * from tasks where id = $1", "delete from tasks where id = $1 returning id"])
-def test_somebody_elses_task_cannot_be_found_by_its_id(house: House, sql: str) -> None:
+def test_another_users_task_cannot_be_found_by_its_id(house: House, sql: str) -> None:
     [[task_id, *_], *_] = house.stored(house.ben)
 
     with house.user(house.ada).transaction() as own:
@@ -222,7 +222,7 @@ def test_somebody_elses_task_cannot_be_found_by_its_id(house: House, sql: str) -
 
 @pytest.mark.spec("FR-016", "FR-023", "SC-003")
 @pytest.mark.parametrize("is_parameter", [True, False])
-def test_a_task_cannot_be_given_to_somebody_else(house: House, is_parameter: bool) -> None:
+def test_a_task_cannot_be_inserted_for_another_user(house: House, is_parameter: bool) -> None:
     ben = UUID(house.ben.id)
     statement: Statement = (
         ("insert into tasks (title, user_id) values ('Do my work', $1)", (ben,))
@@ -239,7 +239,7 @@ def test_a_task_cannot_be_given_to_somebody_else(house: House, is_parameter: boo
 
 
 @pytest.mark.spec("FR-015", "FR-016")
-def test_a_task_of_ones_own_can_be_inserted_although_the_account_itself_is_out_of_reach(house: House) -> None:
+def test_inserting_an_own_task_needs_no_access_to_the_users_table(house: House) -> None:
     with house.user(house.ada).transaction() as own:
         run(own.session, ("insert into tasks (title, user_id) values ($1, $2)", ("Mine", UUID(house.ada.id))))
 
@@ -279,7 +279,7 @@ def test_an_authenticated_transaction_reaches_nothing_but_tasks(house: House) ->
 
 
 @pytest.mark.spec("FR-014")
-def test_the_token_decides_who_the_transaction_is(house: House) -> None:
+def test_the_token_decides_the_user_of_the_transaction(house: House) -> None:
     for person in (house.ada, house.ben, house.ada):
         with house.user(person).transaction() as own:
             assert identity(own.session) == ("todo_user", person.id)
@@ -288,9 +288,7 @@ def test_the_token_decides_who_the_transaction_is(house: House) -> None:
 
 @pytest.mark.spec("FR-014", "FR-023")
 @pytest.mark.parametrize("parameters", [(), ("",)])
-def test_after_a_commit_the_next_transaction_on_the_connection_is_nobody(
-    house: House, parameters: tuple[object, ...]
-) -> None:
+def test_after_a_commit_the_next_transaction_has_no_user(house: House, parameters: tuple[object, ...]) -> None:
     with house.user(house.ada).transaction() as own:
         server_process = run(own.session, ("select pg_backend_pid()", ())).scalar_one()
 
@@ -302,7 +300,7 @@ def test_after_a_commit_the_next_transaction_on_the_connection_is_nobody(
 
 
 @pytest.mark.spec("FR-014", "FR-023")
-def test_after_a_commit_nothing_of_the_user_is_left_in_the_session_for_whoever_the_pooler_gives_it_to(
+def test_after_a_commit_the_session_keeps_no_role_and_no_user(
     house: House, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with house.user(house.ada).transaction() as own:
@@ -315,7 +313,7 @@ def test_after_a_commit_nothing_of_the_user_is_left_in_the_session_for_whoever_t
 
 
 @pytest.mark.spec("FR-014", "FR-023")
-def test_after_an_exception_the_next_transaction_on_the_connection_is_nobody(house: House) -> None:
+def test_after_an_exception_the_next_transaction_has_no_user(house: House) -> None:
     user = house.user(house.ada)
 
     def fail_half_way() -> None:
@@ -333,7 +331,7 @@ def test_after_an_exception_the_next_transaction_on_the_connection_is_nobody(hou
 
 @pytest.mark.spec("FR-014", "FR-023")
 @pytest.mark.parametrize("ending", ["commit", "rollback"])
-def test_what_follows_an_early_end_of_the_transaction_is_nobody(house: House, ending: str) -> None:
+def test_after_an_early_commit_or_rollback_statements_have_no_user(house: House, ending: str) -> None:
     user = house.user(house.ada)
 
     def go_on(statement: Statement) -> None:
@@ -345,7 +343,7 @@ def test_what_follows_an_early_end_of_the_transaction_is_nobody(house: House, en
 
 
 @pytest.mark.spec("FR-014", "FR-023")
-def test_without_a_pool_the_next_transaction_of_a_conversation_is_nobody(house: House, url: str) -> None:
+def test_without_a_pool_the_next_transaction_on_a_connection_has_no_user(house: House, url: str) -> None:
     database = Database(DatabaseUrl.parse(url), pool_size=0)
     user = CurrentUser(house.user(house.ada).id, house.user(house.ada).sign_in_id, database)
 
@@ -365,7 +363,7 @@ def test_without_a_pool_the_next_transaction_of_a_conversation_is_nobody(house: 
 @pytest.mark.spec("SC-010", "FR-023")
 @pytest.mark.parametrize("parameters", [(), ("",)], ids=["without parameters", "with parameters"])
 @pytest.mark.parametrize("pool_size", [0, 1])
-def test_the_very_first_statement_of_a_connection_is_in_a_transaction_with_the_starting_role(
+def test_a_connections_first_statement_runs_in_a_transaction_as_todo_auth(
     url: str, pool_size: int, parameters: tuple[object, ...]
 ) -> None:
     database = Database(DatabaseUrl.parse(url), pool_size=pool_size)
@@ -381,7 +379,7 @@ def test_the_very_first_statement_of_a_connection_is_in_a_transaction_with_the_s
 
 
 @pytest.mark.spec("FR-013", "FR-014")
-def test_a_sign_in_of_one_user_does_not_let_in_another(house: House) -> None:
+def test_a_token_that_names_the_sign_in_of_another_user_is_refused(house: House) -> None:
     crossed = CurrentUser(UUID(house.ada.id), house.user(house.ben).sign_in_id, house.database)
 
     with pytest.raises(NotAuthenticated), crossed.transaction():
@@ -435,12 +433,12 @@ def walls(make_settings: MakeSettings) -> Iterator[TestClient]:
 
 
 @pytest.mark.spec("FR-013", "FR-030", "SC-002", "US1-6")
-def test_nothing_outside_auth_and_the_public_pages_can_be_reached_without_authentication(walls: TestClient) -> None:
+def test_no_protected_route_can_be_reached_without_a_token(walls: TestClient) -> None:
     assert open_doors(walls) == []
 
 
 @pytest.mark.spec("FR-012", "FR-013", "SC-002")
-def test_nothing_outside_auth_and_the_public_pages_can_be_reached_after_signing_out(walls: TestClient) -> None:
+def test_no_protected_route_can_be_reached_after_signing_out(walls: TestClient) -> None:
     person = Person.sign_up(walls)
     person.post("/api/auth/signout")
 
@@ -448,7 +446,7 @@ def test_nothing_outside_auth_and_the_public_pages_can_be_reached_after_signing_
 
 
 @pytest.mark.spec("FR-013")
-def test_the_walk_passes_by_every_operation_of_tasks(walls: TestClient) -> None:
+def test_the_check_of_all_routes_includes_every_operation_of_tasks(walls: TestClient) -> None:
     assert isinstance(walls.app, FastAPI)
     paths = {context.path for context in iter_route_contexts(walls.app.routes)}
 
@@ -517,7 +515,9 @@ def _websocket(app: FastAPI) -> None:
     ],
     ids=lambda add: add.__name__.strip("_"),
 )
-def test_the_walk_finds_a_new_route_without_protection(walls: TestClient, add: Callable[[FastAPI], None]) -> None:
+def test_the_check_of_all_routes_finds_a_new_unprotected_route(
+    walls: TestClient, add: Callable[[FastAPI], None]
+) -> None:
     assert isinstance(walls.app, FastAPI)
     add(walls.app)
 
@@ -525,7 +525,7 @@ def test_the_walk_finds_a_new_route_without_protection(walls: TestClient, add: C
 
 
 @pytest.mark.spec("FR-012", "FR-013")
-def test_the_walk_finds_a_new_route_that_looks_at_the_token_but_not_at_the_sign_in(walls: TestClient) -> None:
+def test_the_check_of_all_routes_finds_one_that_verifies_only_the_token(walls: TestClient) -> None:
     assert isinstance(walls.app, FastAPI)
 
     @walls.app.get("/api/whoami")

@@ -74,7 +74,7 @@ def stored_hash(owner: OwnerConnection, person: Person) -> str:
 
 @pytest.mark.real_passwords
 @pytest.mark.spec("FR-004", "NFR-001", "SC-016")
-def test_passwords_are_stored_as_argon2id_with_the_parameters_agreed(
+def test_passwords_are_stored_as_argon2id_with_the_agreed_parameters(
     sign_up: Callable[..., Person], owner: OwnerConnection
 ) -> None:
     person = sign_up()
@@ -86,22 +86,24 @@ def test_passwords_are_stored_as_argon2id_with_the_parameters_agreed(
 
 @pytest.mark.real_passwords
 @pytest.mark.spec("US3-4", "FR-006", "NFR-001")
-def test_the_hash_of_nobody_costs_what_any_other_costs() -> None:
+def test_the_hash_for_unknown_emails_costs_as_much_as_a_real_one() -> None:
     real = passwords.hash_password(PASSWORD)
 
-    assert [len(part) for part in passwords.HASH_OF_NOBODY.split("$")] == [len(part) for part in real.split("$")]
-    assert passwords.HASH_OF_NOBODY.startswith(PARAMETERS)
-    assert not passwords.needs_rehash(passwords.HASH_OF_NOBODY)
+    assert [len(part) for part in passwords.HASH_FOR_UNKNOWN_EMAIL.split("$")] == [
+        len(part) for part in real.split("$")
+    ]
+    assert passwords.HASH_FOR_UNKNOWN_EMAIL.startswith(PARAMETERS)
+    assert not passwords.needs_rehash(passwords.HASH_FOR_UNKNOWN_EMAIL)
 
 
 @pytest.mark.spec("FR-004")
-def test_equal_passwords_are_stored_differently(sign_up: Callable[..., Person], owner: OwnerConnection) -> None:
+def test_equal_passwords_have_different_hashes(sign_up: Callable[..., Person], owner: OwnerConnection) -> None:
     assert stored_hash(owner, sign_up()) != stored_hash(owner, sign_up())
 
 
 @pytest.mark.spec("US3-4", "FR-006")
-def test_nobodys_password_is_never_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "HASH_OF_NOBODY", passwords.hash_password("nobody's"))
+def test_no_password_is_right_for_an_unknown_email(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "HASH_FOR_UNKNOWN_EMAIL", passwords.hash_password("nobody's"))
 
     assert not passwords.verify_password("nobody's", None)
 
@@ -168,7 +170,9 @@ def test_a_sign_in_renews_a_hash_made_with_other_parameters(
     ],
     ids=repr,
 )
-def test_a_password_counts_to_its_last_character(sign_up: Callable[..., Person], password: str, almost: str) -> None:
+def test_a_password_is_compared_to_its_last_character(
+    sign_up: Callable[..., Person], password: str, almost: str
+) -> None:
     person = sign_up(password=password)
 
     assert sign_in(person.http, person.email, almost).status_code == 401
@@ -189,7 +193,7 @@ def test_a_password_counts_to_its_last_character(sign_up: Callable[..., Person],
     ],
     ids=repr,
 )
-def test_any_eight_to_1024_characters_are_a_password(sign_up: Callable[..., Person], password: str) -> None:
+def test_any_8_to_1024_characters_are_a_valid_password(sign_up: Callable[..., Person], password: str) -> None:
     person = sign_up(password=password)
 
     assert person.signs_in().tasks() == []
@@ -205,7 +209,7 @@ def test_the_longest_password_works_with_productions_parameters_too(sign_up: Cal
 
 @pytest.mark.spec("US3-2", "FR-003", "FR-029")
 @pytest.mark.parametrize("password", ["", "1234567", "x" * 1025, "🔑" * 1025, "x" * 60_000], ids=len)
-def test_a_password_too_short_or_too_long_makes_no_account_and_costs_no_hash(
+def test_a_sign_up_with_a_password_of_wrong_length_is_422_without_hashing(
     client: httpx2.Client, watched: Watched, password: str
 ) -> None:
     answer = client.post(
@@ -219,19 +223,21 @@ def test_a_password_too_short_or_too_long_makes_no_account_and_costs_no_hash(
 
 @pytest.mark.spec("FR-006", "FR-029")
 @pytest.mark.parametrize("password", ["", "x" * 1025, "x" * 60_000], ids=len)
-def test_what_can_be_nobodys_password_is_not_compared_with_one(ada: Person, watched: Watched, password: str) -> None:
+def test_a_sign_in_with_an_impossible_password_is_422_without_hashing(
+    ada: Person, watched: Watched, password: str
+) -> None:
     assert sign_in(ada.http, ada.email, password).status_code == 422
     assert (watched.hashed, watched.verified) == (0, 0)
 
 
 @pytest.mark.spec("FR-006")
-def test_a_password_too_short_to_be_anybodys_is_wrong(ada: Person) -> None:
+def test_a_sign_in_with_a_too_short_password_is_401(ada: Person) -> None:
     assert sign_in(ada.http, ada.email, "x").status_code == 401
 
 
 @pytest.mark.spec("FR-003", "NFR-004")
 @pytest.mark.parametrize("path", ["/api/auth/signup", "/api/auth/signin"])
-def test_a_megabyte_of_password_costs_nothing(
+def test_a_password_of_a_megabyte_is_413_without_any_work(
     client: httpx2.Client, watched: Watched, statements: list[str], path: str
 ) -> None:
     answer = client.post(path, json={"email": f"{uuid4().hex}@example.com", "password": "x" * 2**20, "name": "Ada"})
@@ -244,7 +250,9 @@ def test_a_megabyte_of_password_costs_nothing(
 @pytest.mark.spec("FR-029", "NFR-004")
 @pytest.mark.parametrize("path", ["/api/auth/signup", "/api/auth/signin"])
 @pytest.mark.parametrize("password", [r'"\ud800 password"', "12345678", "true", "null", '["password"]', "{}"])
-def test_what_is_not_text_is_not_a_password(client: httpx2.Client, watched: Watched, path: str, password: str) -> None:
+def test_a_password_that_is_not_text_is_422_without_hashing(
+    client: httpx2.Client, watched: Watched, path: str, password: str
+) -> None:
     answer = client.post(
         path,
         content=f'{{"email": "{uuid4().hex}@example.com", "name": "Ada", "password": {password}}}',
@@ -257,7 +265,7 @@ def test_what_is_not_text_is_not_a_password(client: httpx2.Client, watched: Watc
 
 @pytest.mark.spec("NFR-012", "SC-006", "SC-020")
 @pytest.mark.parametrize("pool_size", [0, 3])
-def test_nothing_is_open_or_locked_while_a_password_is_hashed(
+def test_no_transaction_or_lock_is_open_while_a_password_is_hashed(
     fresh_database: DatabaseCopy, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, pool_size: int
 ) -> None:
     client = make_client(database_url=fresh_database.url, database_pool_size=pool_size)

@@ -48,7 +48,7 @@ def test_keys_cannot_be_computed_without_the_secret() -> None:
         ("testclient", "unknown"),
     ],
 )
-def test_an_ipv4_address_counts_by_itself_and_an_ipv6_address_by_its_network(address: str | None, network: str) -> None:
+def test_ipv4_is_counted_by_address_and_ipv6_by_network(address: str | None, network: str) -> None:
     assert rate_limits.network(address) == network
 
 
@@ -63,7 +63,7 @@ def test_all_addresses_of_an_ipv6_network_share_a_limit(client: TestClient) -> N
 
 
 @pytest.mark.spec("NFR-005")
-def test_what_a_client_says_of_its_address_does_not_count(client: TestClient) -> None:
+def test_forwarded_headers_of_a_client_do_not_change_its_address(client: TestClient) -> None:
     email = some_email()
 
     answers = [

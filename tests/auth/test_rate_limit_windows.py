@@ -15,7 +15,7 @@ from tests.support.people import Person
 
 
 @pytest.mark.spec("NFR-005")
-def test_in_no_window_are_there_more_answers_than_allowed_and_none_is_refused_without_need(
+def test_every_window_answers_exactly_as_many_guesses_as_allowed(
     clock: Clock, timed_client: Callable[..., TestClient]
 ) -> None:
     limit, window = 4, 60
@@ -89,9 +89,7 @@ def test_a_right_password_signs_in_when_retry_after_is_over(
 
 
 @pytest.mark.spec("NFR-005")
-def test_of_several_full_limits_retry_after_waits_for_all(
-    clock: Clock, timed_client: Callable[..., TestClient]
-) -> None:
+def test_retry_after_waits_for_all_full_limits(clock: Clock, timed_client: Callable[..., TestClient]) -> None:
     client = timed_client(signin_failures_per_account_and_address=1, signin_failures_per_address=2)
     first, second = some_email(), some_email()
     sign_in(client, first)
@@ -107,7 +105,7 @@ def test_of_several_full_limits_retry_after_waits_for_all(
 
 
 @pytest.mark.spec("NFR-005")
-def test_lowering_a_limit_makes_nobody_wait_longer_than_the_window(
+def test_a_lowered_limit_never_waits_longer_than_the_window(
     clock: Clock, timed_client: Callable[..., TestClient]
 ) -> None:
     client, email = timed_client(address="192.0.2.5"), some_email()
@@ -124,7 +122,7 @@ def test_lowering_a_limit_makes_nobody_wait_longer_than_the_window(
 
 
 @pytest.mark.spec("NFR-005")
-def test_expired_rows_go_as_traffic_passes_however_many_an_attacker_made(
+def test_later_requests_remove_expired_rows_however_many_there_are(
     clock: Clock, fresh_database: DatabaseCopy, timed_client: Callable[..., TestClient]
 ) -> None:
     client = timed_client()
@@ -148,7 +146,7 @@ def test_expired_rows_go_as_traffic_passes_however_many_an_attacker_made(
 
 
 @pytest.mark.spec("NFR-005")
-def test_what_has_not_expired_is_not_cleaned_away(clock: Clock, timed_client: Callable[..., TestClient]) -> None:
+def test_rows_that_have_not_expired_are_kept(clock: Clock, timed_client: Callable[..., TestClient]) -> None:
     client, email = timed_client(), some_email()
     guess(client, email, LIMIT)
 

@@ -12,7 +12,7 @@ from tests.support.people import PASSWORD, Person
 
 
 @pytest.mark.spec("NFR-005")
-def test_the_limits_are_those_of_the_design(make_settings: MakeSettings) -> None:
+def test_the_limits_have_their_documented_defaults(make_settings: MakeSettings) -> None:
     settings = make_settings()
 
     assert settings.signin_failures_per_account_and_address == 10
@@ -25,7 +25,7 @@ def test_the_limits_are_those_of_the_design(make_settings: MakeSettings) -> None
 
 
 @pytest.mark.spec("NFR-005", "US3-4")
-def test_the_eleventh_guess_gets_no_answer_be_it_right_or_wrong(ada: Person) -> None:
+def test_the_eleventh_guess_is_429_whether_it_is_right_or_wrong(ada: Person) -> None:
     assert guess(ada.http, ada.email, LIMIT) == [401] * LIMIT
 
     for password in (WRONG, PASSWORD):
@@ -36,7 +36,7 @@ def test_the_eleventh_guess_gets_no_answer_be_it_right_or_wrong(ada: Person) -> 
 
 
 @pytest.mark.spec("NFR-005")
-def test_guesses_from_one_address_lock_nobody_out_from_another(ada: Person) -> None:
+def test_guesses_from_one_address_do_not_lock_out_another_address(ada: Person) -> None:
     attacker = at("192.0.2.66", ada.http)
     guess(attacker, ada.email, LIMIT + 5)
 
@@ -70,7 +70,7 @@ def test_unknown_emails_count_like_known_ones(client: TestClient) -> None:
 
 
 @pytest.mark.spec("NFR-005")
-def test_another_way_of_writing_an_email_is_the_same_account(ada: Person) -> None:
+def test_differently_written_emails_count_as_one_account(ada: Person) -> None:
     written = [ada.email, ada.email.upper(), f"  {ada.email}\t", ada.email.title()]
 
     answers = [sign_in(ada.http, email).status_code for email in written * 3]
@@ -79,7 +79,7 @@ def test_another_way_of_writing_an_email_is_the_same_account(ada: Person) -> Non
 
 
 @pytest.mark.spec("NFR-005")
-def test_right_passwords_neither_count_nor_wipe_the_slate(ada: Person) -> None:
+def test_right_passwords_are_not_charged_and_reset_nothing(ada: Person) -> None:
     for _ in range(LIMIT + 5):
         ada.signs_in()
     guess(ada.http, ada.email, LIMIT - 1)
@@ -89,7 +89,7 @@ def test_right_passwords_neither_count_nor_wipe_the_slate(ada: Person) -> None:
 
 
 @pytest.mark.spec("NFR-005", "EDGE-duplicate-email-registration")
-def test_signups_for_a_taken_email_count_too(make_client: MakeClient) -> None:
+def test_sign_ups_for_a_taken_email_count_too(make_client: MakeClient) -> None:
     person = Person.sign_up(make_client(signups_per_address=3))
     body = {"email": person.email, "password": PASSWORD, "name": "Eve"}
 
@@ -109,7 +109,7 @@ def test_refreshes_have_a_limit_for_each_sign_in(make_client: MakeClient) -> Non
 
 
 @pytest.mark.spec("NFR-005", "FR-011", "SC-008", "NFR-023")
-def test_calls_that_all_refresh_at_the_same_expiry_count_once(make_client: MakeClient) -> None:
+def test_repeated_refreshes_with_one_token_are_charged_once(make_client: MakeClient) -> None:
     ada = Person.sign_up(make_client(refreshes_per_sign_in=2))
 
     for _ in range(2):
@@ -122,9 +122,7 @@ def test_calls_that_all_refresh_at_the_same_expiry_count_once(make_client: MakeC
 
 
 @pytest.mark.spec("NFR-005", "NFR-017")
-def test_a_wrong_password_leaves_its_charge_behind_and_a_refusal_none(
-    make_client: MakeClient, owner: OwnerConnection
-) -> None:
+def test_a_wrong_password_is_charged_and_a_refusal_is_not(make_client: MakeClient, owner: OwnerConnection) -> None:
     client = make_client(address="192.0.2.10")
     email = some_email()
     charged = []
@@ -136,7 +134,7 @@ def test_a_wrong_password_leaves_its_charge_behind_and_a_refusal_none(
 
 
 @pytest.mark.spec("NFR-005")
-def test_one_full_limit_charges_none_of_the_others(make_client: MakeClient, owner: OwnerConnection) -> None:
+def test_a_refusal_by_one_limit_charges_no_other_limit(make_client: MakeClient, owner: OwnerConnection) -> None:
     client = make_client(address="192.0.2.12", signin_failures_per_address=2)
     guess(client, some_email(), 2)
     email = some_email()
@@ -147,7 +145,7 @@ def test_one_full_limit_charges_none_of_the_others(make_client: MakeClient, owne
 
 
 @pytest.mark.spec("NFR-005")
-def test_a_full_window_is_refused_without_hashing(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_window_refuses_without_hashing(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     guess(ada.http, ada.email, LIMIT)
 
     def never(*_: object) -> bool:
@@ -160,7 +158,7 @@ def test_a_full_window_is_refused_without_hashing(ada: Person, monkeypatch: pyte
 
 @pytest.mark.spec("NFR-005")
 @pytest.mark.parametrize("password", [PASSWORD, WRONG])
-def test_a_password_whose_turn_comes_after_the_last_guess_gets_no_answer_and_is_not_charged(
+def test_a_password_hashed_while_the_limit_filled_is_429_and_not_charged(
     make_client: MakeClient, owner: OwnerConnection, monkeypatch: pytest.MonkeyPatch, password: str
 ) -> None:
     address = f"192.0.2.{100 + len(password)}"
@@ -179,7 +177,7 @@ def test_a_password_whose_turn_comes_after_the_last_guess_gets_no_answer_and_is_
 
 
 @pytest.mark.spec("NFR-005", "NFR-014", "EDGE-database-connection-failure")
-def test_without_the_table_of_limits_nobody_signs_in_and_it_heals(
+def test_without_the_table_of_limits_sign_ins_are_503_until_it_is_back(
     fresh_database: DatabaseCopy, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person = Person.sign_up(make_client(database_url=fresh_database.url))

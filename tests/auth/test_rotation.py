@@ -43,7 +43,7 @@ def timed_ada(timed_client: Callable[..., TestClient]) -> Person:
 
 
 @pytest.mark.spec("FR-011", "FR-041", "US1-5", "EDGE-refresh-token-reuse")
-def test_a_refresh_gives_the_whole_answer_of_a_sign_in_with_a_new_pair(ada: Person) -> None:
+def test_a_refresh_answers_like_a_sign_in_with_two_new_tokens(ada: Person) -> None:
     before = ada.auth
 
     response = ada.refreshes()
@@ -66,7 +66,7 @@ def test_a_refresh_needs_no_access_token_and_leaves_the_old_one_working(ada: Per
 
 
 @pytest.mark.spec("FR-010", "US1-5")
-def test_the_seven_days_begin_anew_with_each_rotation(clock: Clock, timed_ada: Person) -> None:
+def test_each_rotation_starts_a_new_period_of_seven_days(clock: Clock, timed_ada: Person) -> None:
     clock.advance(days=6, hours=23)
     assert timed_ada.refreshes().status_code == 200
     clock.advance(days=6, hours=23)
@@ -78,7 +78,7 @@ def test_the_seven_days_begin_anew_with_each_rotation(clock: Clock, timed_ada: P
 
 
 @pytest.mark.spec("FR-009", "FR-013", "EDGE-token-expiration-during-request")
-def test_an_access_token_works_for_fifteen_minutes_and_not_a_second_longer(clock: Clock, timed_ada: Person) -> None:
+def test_an_access_token_expires_after_exactly_fifteen_minutes(clock: Clock, timed_ada: Person) -> None:
     clock.advance(minutes=14, seconds=59)
     assert is_signed_in(timed_ada)
 
@@ -91,7 +91,7 @@ def test_an_access_token_works_for_fifteen_minutes_and_not_a_second_longer(clock
 
 @pytest.mark.spec("EDGE-refresh-token-reuse")
 @pytest.mark.parametrize("seconds", [0, 1, LEEWAY_SECONDS - 1])
-def test_within_the_leeway_the_old_token_gives_the_same_successor_byte_for_byte(
+def test_within_the_leeway_the_old_token_gives_the_identical_successor(
     clock: Clock, timed_ada: Person, seconds: int
 ) -> None:
     old = timed_ada.auth["refresh_token"]
@@ -106,7 +106,7 @@ def test_within_the_leeway_the_old_token_gives_the_same_successor_byte_for_byte(
 
 
 @pytest.mark.spec("EDGE-refresh-token-reuse", "FR-011")
-def test_late_reuse_ends_the_sign_in_and_no_other(clock: Clock, timed_ada: Person) -> None:
+def test_reuse_after_the_leeway_ends_this_sign_in_and_no_other(clock: Clock, timed_ada: Person) -> None:
     elsewhere = timed_ada.signs_in()
     old = timed_ada.auth["refresh_token"]
     timed_ada.refreshes()
@@ -124,7 +124,7 @@ def test_late_reuse_ends_the_sign_in_and_no_other(clock: Clock, timed_ada: Perso
 
 
 @pytest.mark.spec("EDGE-refresh-token-reuse")
-def test_a_token_older_than_the_previous_one_is_reuse_even_within_the_leeway(ada: Person) -> None:
+def test_the_token_before_the_previous_is_reuse_even_within_the_leeway(ada: Person) -> None:
     oldest = ada.auth["refresh_token"]
     ada.refreshes()
     ada.refreshes()
@@ -134,7 +134,7 @@ def test_a_token_older_than_the_previous_one_is_reuse_even_within_the_leeway(ada
 
 
 @pytest.mark.spec("EDGE-refresh-token-reuse")
-def test_a_reuse_is_committed_although_it_is_answered_with_an_error(ada: Person, owner: OwnerConnection) -> None:
+def test_reuse_revokes_the_sign_in_although_the_answer_is_an_error(ada: Person, owner: OwnerConnection) -> None:
     oldest = ada.auth["refresh_token"]
     ada.refreshes()
     ada.refreshes()
@@ -148,7 +148,7 @@ def test_a_reuse_is_committed_although_it_is_answered_with_an_error(ada: Person,
 
 
 @pytest.mark.spec("EDGE-refresh-token-reuse", "NFR-015")
-def test_a_reuse_is_a_warning_with_user_and_sign_in_and_without_any_token(
+def test_reuse_is_logged_with_user_and_sign_in_and_without_tokens(
     ada: Person, logged: Callable[[], list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     tokens = [ada.auth["refresh_token"]]
@@ -177,7 +177,7 @@ def test_without_leeway_the_second_use_is_reuse(make_client: MakeClient) -> None
 
 
 @pytest.mark.spec("EDGE-refresh-token-reuse", "SC-006")
-def test_simultaneous_refreshes_with_one_token_all_get_one_and_the_same_successor(make_client: MakeClient) -> None:
+def test_simultaneous_refreshes_with_one_token_get_the_same_successor(make_client: MakeClient) -> None:
     person = Person.sign_up(make_client(database_pool_size=20))
     old = person.auth["refresh_token"]
 
@@ -191,7 +191,7 @@ def test_simultaneous_refreshes_with_one_token_all_get_one_and_the_same_successo
 
 
 @pytest.mark.spec("EDGE-refresh-token-reuse")
-def test_of_simultaneous_refreshes_without_leeway_exactly_one_succeeds(make_client: MakeClient) -> None:
+def test_without_leeway_exactly_one_of_simultaneous_refreshes_succeeds(make_client: MakeClient) -> None:
     person = Person.sign_up(make_client(database_pool_size=20, refresh_reuse_leeway_seconds=0))
     old = person.auth["refresh_token"]
 
@@ -204,7 +204,7 @@ def test_of_simultaneous_refreshes_without_leeway_exactly_one_succeeds(make_clie
 
 
 @pytest.mark.spec("EDGE-refresh-token-reuse", "NFR-005")
-def test_a_reuse_is_found_out_although_the_thief_has_used_up_the_limit_of_refreshes(make_client: MakeClient) -> None:
+def test_reuse_is_detected_even_when_the_refresh_limit_is_used_up(make_client: MakeClient) -> None:
     owner_of_token = Person.sign_up(make_client(refreshes_per_sign_in=3))
     thief = Person(owner_of_token.http, "", dict(owner_of_token.auth))
     while thief.refreshes().status_code == 200:
@@ -231,7 +231,7 @@ def test_a_refresh_refused_by_the_limit_does_not_spend_the_token(
 
 
 @pytest.mark.spec("FR-012", "EDGE-refresh-token-reuse")
-def test_a_sign_out_in_the_midst_of_refreshes_wins(make_client: MakeClient) -> None:
+def test_a_sign_out_during_simultaneous_refreshes_wins(make_client: MakeClient) -> None:
     person = Person.sign_up(make_client(database_pool_size=20))
 
     def act(number: int) -> httpx2.Response:
@@ -252,7 +252,7 @@ def test_a_sign_out_in_the_midst_of_refreshes_wins(make_client: MakeClient) -> N
 
 
 @pytest.mark.spec("FR-010", "FR-013")
-def test_a_sign_in_whose_row_has_expired_is_over_whatever_its_tokens_say(ada: Person, owner: OwnerConnection) -> None:
+def test_an_expired_row_ends_its_sign_in_whatever_the_tokens_say(ada: Person, owner: OwnerConnection) -> None:
     owner.run("update refresh_tokens set expires_at = now() where id = cast(:id as uuid)", id=sign_in_of(ada))
 
     assert not is_signed_in(ada)
@@ -261,7 +261,7 @@ def test_a_sign_in_whose_row_has_expired_is_over_whatever_its_tokens_say(ada: Pe
 
 
 @pytest.mark.spec("FR-010", "EDGE-refresh-token-reuse")
-def test_ended_sign_ins_are_removed_a_few_at_a_time_as_people_sign_in(
+def test_each_new_sign_in_removes_a_few_expired_ones(
     clock: Clock, timed_ada: Person, fresh_database: DatabaseCopy
 ) -> None:
     for _ in range(19):
@@ -285,7 +285,7 @@ def test_ended_sign_ins_are_removed_a_few_at_a_time_as_people_sign_in(
 
 
 @pytest.mark.spec("FR-010")
-def test_what_has_not_expired_is_never_removed(clock: Clock, timed_ada: Person) -> None:
+def test_sign_ins_that_have_not_expired_are_kept(clock: Clock, timed_ada: Person) -> None:
     elsewhere = [timed_ada.signs_in() for _ in range(3)]
 
     clock.advance(days=6, hours=23)
@@ -295,9 +295,7 @@ def test_what_has_not_expired_is_never_removed(clock: Clock, timed_ada: Person) 
 
 
 @pytest.mark.spec("FR-008", "SC-015")
-def test_changing_the_secret_signs_nobody_out_while_the_previous_one_is_known(
-    ada: Person, make_client: MakeClient
-) -> None:
+def test_a_changed_secret_keeps_sign_ins_while_the_previous_one_is_set(ada: Person, make_client: MakeClient) -> None:
     changed = make_client(better_auth_secret=OTHER_SECRET, better_auth_secret_previous=SECRET)
     person = Person(changed, ada.password, ada.auth)
 
@@ -309,7 +307,7 @@ def test_changing_the_secret_signs_nobody_out_while_the_previous_one_is_known(
 
 
 @pytest.mark.spec("FR-008", "SC-015", "EDGE-invalid-jwt-signature")
-def test_a_secret_that_is_no_longer_known_verifies_nothing(ada: Person, make_client: MakeClient) -> None:
+def test_tokens_of_a_secret_that_is_no_longer_set_are_401(ada: Person, make_client: MakeClient) -> None:
     person = Person(make_client(better_auth_secret=OTHER_SECRET), ada.password, ada.auth)
 
     assert not is_signed_in(person)
@@ -317,7 +315,7 @@ def test_a_secret_that_is_no_longer_known_verifies_nothing(ada: Person, make_cli
 
 
 @pytest.mark.spec("EDGE-refresh-token-reuse")
-def test_one_sign_ins_refresh_token_does_nothing_to_another_sign_in(sign_up: Callable[..., Person]) -> None:
+def test_refreshes_of_one_sign_in_do_not_affect_another(sign_up: Callable[..., Person]) -> None:
     laptop = sign_up()
     phone = laptop.signs_in()
     for _ in range(3):

@@ -189,7 +189,7 @@ def sessions(clock: Clock, timed_client: Callable[..., TestClient]) -> type[Sess
 @pytest.mark.spec(
     "FR-009", "FR-010", "FR-011", "FR-012", "FR-013", "EDGE-token-expiration-during-request", "EDGE-refresh-token-reuse"
 )
-def test_sign_ins_are_what_the_model_says(sessions: type[Sessions]) -> None:
+def test_sign_ins_behave_like_the_model(sessions: type[Sessions]) -> None:
     run_state_machine_as_test(
         sessions,
         settings=settings(

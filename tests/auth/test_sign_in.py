@@ -28,7 +28,7 @@ def test_each_device_has_tokens_of_its_own_and_all_of_them_work(ada: Person) -> 
 
 
 @pytest.mark.spec("FR-006")
-def test_the_e_mail_may_be_written_otherwise(client: TestClient, ada: Person) -> None:
+def test_the_e_mail_may_differ_in_case_and_surrounding_spaces(client: TestClient, ada: Person) -> None:
     response = client.post("/api/auth/signin", json={"email": f" {ada.email.upper()} ", "password": PASSWORD})
 
     assert response.status_code == 200
@@ -72,7 +72,7 @@ def test_an_unknown_e_mail_and_a_wrong_password_get_the_same_answer(client: Test
         ({"email": ["ada@example.com"], "password": PASSWORD}, "email: must be text"),
     ],
 )
-def test_refuses_what_cannot_be_credentials(client: TestClient, body: dict[str, object], detail: str) -> None:
+def test_refuses_malformed_credentials(client: TestClient, body: dict[str, object], detail: str) -> None:
     response = client.post("/api/auth/signin", json=body)
 
     assert response.status_code == 422
@@ -80,7 +80,7 @@ def test_refuses_what_cannot_be_credentials(client: TestClient, body: dict[str, 
 
 
 @pytest.mark.spec("FR-006", "US3-4")
-def test_a_password_shorter_than_any_is_wrong_and_not_invalid(client: TestClient, ada: Person) -> None:
+def test_a_too_short_password_is_wrong_and_not_invalid(client: TestClient, ada: Person) -> None:
     response = client.post("/api/auth/signin", json={"email": ada.email, "password": "1234567"})
 
     assert response.status_code == 401

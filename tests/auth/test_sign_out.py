@@ -15,7 +15,7 @@ SIMULTANEOUS_SIGN_OUTS = 20
 
 
 @pytest.mark.spec("FR-012", "US1-4")
-def test_signing_out_says_so(ada: Person) -> None:
+def test_a_sign_out_is_confirmed(ada: Person) -> None:
     response = ada.post("/api/auth/signout")
 
     assert response.status_code == 200
@@ -48,7 +48,7 @@ def test_neither_token_works_after_signing_out(ada: Person) -> None:
 
 
 @pytest.mark.spec("FR-012")
-def test_other_sign_ins_of_the_same_person_stay(ada: Person) -> None:
+def test_other_sign_ins_of_the_same_person_stay_open(ada: Person) -> None:
     phone = ada.signs_in()
 
     ada.post("/api/auth/signout")
@@ -58,14 +58,14 @@ def test_other_sign_ins_of_the_same_person_stay(ada: Person) -> None:
 
 
 @pytest.mark.spec("FR-012")
-def test_signing_out_signs_nobody_else_out(ada: Person, ben: Person) -> None:
+def test_signing_out_does_not_sign_out_other_people(ada: Person, ben: Person) -> None:
     ada.post("/api/auth/signout")
 
     assert ben.tasks() == []
 
 
 @pytest.mark.spec("FR-012")
-def test_who_has_signed_out_can_sign_in_again(ada: Person) -> None:
+def test_signing_in_again_after_signing_out_works(ada: Person) -> None:
     ada.post("/api/auth/signout")
 
     assert ada.signs_in().tasks() == []
@@ -91,7 +91,7 @@ def test_any_access_token_of_the_sign_in_signs_it_out(ada: Person) -> None:
 
 
 @pytest.mark.spec("FR-012")
-def test_of_simultaneous_sign_outs_one_is_the_sign_out(make_client: MakeClient) -> None:
+def test_exactly_one_of_simultaneous_sign_outs_succeeds(make_client: MakeClient) -> None:
     person = Person.sign_up(make_client(database_pool_size=10))
 
     responses = at_once(lambda _: person.post("/api/auth/signout"), SIMULTANEOUS_SIGN_OUTS)
@@ -100,7 +100,7 @@ def test_of_simultaneous_sign_outs_one_is_the_sign_out(make_client: MakeClient) 
 
 
 @pytest.mark.spec("FR-012")
-def test_signing_out_needs_no_body_and_takes_any(ada: Person) -> None:
+def test_signing_out_needs_no_body_and_ignores_any(ada: Person) -> None:
     phone = ada.signs_in()
 
     assert ada.post("/api/auth/signout", json={}).status_code == 200
@@ -121,7 +121,7 @@ def test_an_expired_access_token_cannot_sign_out(
 
 
 @pytest.mark.spec("FR-012", "NFR-017")
-def test_a_sign_out_only_marks_the_row_of_its_sign_in(ada: Person, owner: OwnerConnection) -> None:
+def test_a_sign_out_revokes_only_the_row_of_its_sign_in(ada: Person, owner: OwnerConnection) -> None:
     ada.signs_in()
 
     ada.post("/api/auth/signout")

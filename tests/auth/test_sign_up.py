@@ -42,7 +42,7 @@ def test_gives_the_account_and_both_tokens(client: TestClient) -> None:
 
 
 @pytest.mark.spec("FR-040", "NFR-026")
-def test_the_id_is_a_uuid_of_version_7_and_the_time_is_utc_with_microseconds(ada: Person) -> None:
+def test_the_id_is_a_uuid_v7_and_the_time_is_utc_with_microseconds(ada: Person) -> None:
     written = ada.auth["user"]["created_at"]
 
     born = datetime.fromisoformat(written)
@@ -52,7 +52,7 @@ def test_the_id_is_a_uuid_of_version_7_and_the_time_is_utc_with_microseconds(ada
 
 
 @pytest.mark.spec("US1-1", "US1-3")
-def test_signs_in_at_once(ada: Person) -> None:
+def test_the_new_account_is_signed_in(ada: Person) -> None:
     assert ada.get("/api/tasks").status_code == 200
 
 
@@ -87,7 +87,7 @@ def test_a_refused_sign_up_changes_nothing_about_the_account(client: TestClient,
 @pytest.mark.parametrize(
     ("local_part", "name"), [("grace.hopper+todo", "grace.hopper+todo"), ("a" * 130, "a" * 100)], ids=["short", "long"]
 )
-def test_without_a_name_it_is_the_first_part_of_the_e_mail(client: TestClient, local_part: str, name: str) -> None:
+def test_the_default_name_is_the_first_part_of_the_e_mail(client: TestClient, local_part: str, name: str) -> None:
     body = {"email": f"{local_part}@{uuid4().hex}.example", "password": PASSWORD}
 
     response = client.post("/api/auth/signup", json=body)
@@ -100,7 +100,7 @@ def test_without_a_name_it_is_the_first_part_of_the_e_mail(client: TestClient, l
 @pytest.mark.parametrize(
     "name", ["x", "n" * 100, f"  {'n' * 100}  ", "李 小龍", "👩‍👩‍👧‍👦", "<script>alert(1)</script>", "O'Brien; --"]
 )
-def test_takes_names_as_people_have_them(sign_up: Callable[..., Person], name: str) -> None:
+def test_accepts_any_name_of_1_to_100_characters(sign_up: Callable[..., Person], name: str) -> None:
     assert sign_up(name=name).auth["user"]["name"] == name.strip()
 
 
@@ -117,7 +117,7 @@ def test_takes_names_as_people_have_them(sign_up: Callable[..., Person], name: s
     ],
     ids=["null", "number", "empty", "blank", "too long", "nul"],
 )
-def test_refuses_other_names(client: TestClient, name: object, message: str) -> None:
+def test_refuses_invalid_names(client: TestClient, name: object, message: str) -> None:
     refusal = refusal_of(client, name=name)
 
     assert refusal == {"detail": f"name: {message}", "errors": [{"field": "name", "message": message}]}
@@ -136,7 +136,7 @@ def test_refuses_other_names(client: TestClient, name: object, message: str) -> 
         " \n{}@EXAMPLE.com\u3000",
     ],
 )
-def test_takes_every_e_mail_that_a_browser_takes(client: TestClient, email: str) -> None:
+def test_accepts_every_e_mail_that_a_browser_accepts(client: TestClient, email: str) -> None:
     address = email.format(uuid4().hex)
 
     response = client.post("/api/auth/signup", json=somebody(email=address))
@@ -212,20 +212,20 @@ def test_refuses_a_password_of_less_than_8_characters(client: TestClient, passwo
     [("p" * 1025, "must be at most 1024 characters"), (None, "must be text"), (12345678, "must be text")],
     ids=["too long", "null", "number"],
 )
-def test_refuses_other_passwords(client: TestClient, password: object, message: str) -> None:
+def test_refuses_passwords_that_are_too_long_or_not_text(client: TestClient, password: object, message: str) -> None:
     assert refusal_of(client, password=password)["detail"] == f"password: {message}"
 
 
 @pytest.mark.spec("FR-003", "EDGE-special-characters-in-task-data")
 @pytest.mark.parametrize("password", ["12345678", "        ", "🔑" * 8, "p" * 1024, " pass\0word "])
-def test_takes_a_password_exactly_as_it_is(sign_up: Callable[..., Person], password: str) -> None:
+def test_a_password_is_used_exactly_as_it_was_sent(sign_up: Callable[..., Person], password: str) -> None:
     person = sign_up(password=password)
 
     assert person.signs_in().id == person.id
 
 
 @pytest.mark.spec("FR-029", "FR-036", "SC-005")
-def test_names_everything_that_is_wrong_at_once(client: TestClient) -> None:
+def test_names_everything_that_is_wrong_in_one_answer(client: TestClient) -> None:
     response = client.post("/api/auth/signup", json={"password": "short", "name": ""})
 
     assert response.status_code == 422
@@ -240,7 +240,7 @@ def test_names_everything_that_is_wrong_at_once(client: TestClient) -> None:
 
 
 @pytest.mark.spec("FR-036", "NFR-004")
-def test_ignores_members_that_nobody_may_choose(client: TestClient) -> None:
+def test_ignores_members_that_a_client_may_not_choose(client: TestClient) -> None:
     chosen = str(uuid4())
 
     response = client.post("/api/auth/signup", json=somebody(id=chosen, created_at="2000-01-01T00:00:00Z"))
@@ -251,7 +251,7 @@ def test_ignores_members_that_nobody_may_choose(client: TestClient) -> None:
 
 
 @pytest.mark.spec("NFR-007", "SC-018")
-def test_never_repeats_a_password(client: TestClient) -> None:
+def test_no_answer_repeats_a_password(client: TestClient) -> None:
     secret = "hunter2" * 200
 
     refused = client.post("/api/auth/signup", json=somebody(password=secret))

@@ -15,8 +15,8 @@ from backend.aws.handler import GatewayHandler
 from dev.bundle.assemble import assemble
 from dev.bundle.target import PYTHON, Architecture
 from dev.bundle.verify import verify
-from dev.embedded_postgres.server import CHECKOUT
 from dev.local_lambda.runtime_api import LambdaInstance
+from dev.paths import CHECKOUT
 from tests.conftest import ORIGIN, SECRET, MakeSettings
 from tests.support.database_copy import DatabaseCopy
 from tests.support.pooler import Pooler, require_pgbouncer

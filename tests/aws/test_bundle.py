@@ -11,7 +11,7 @@ from backend.web import docs
 from dev.bundle.assemble import assemble
 from dev.bundle.target import PYTHON, Architecture
 from dev.bundle.verify import size_bytes, verify
-from dev.embedded_postgres.server import CHECKOUT
+from dev.paths import CHECKOUT
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 ZIP_EPOCH_SECONDS = 315_532_800
@@ -60,8 +60,8 @@ def test_nothing_in_it_is_for_development(bundle: Path, pattern: str) -> None:
     assert found == []
 
 
-def test_whatever_the_documentation_s_pages_are_made_of_is_in_it(bundle: Path) -> None:
-    pages = {*docs.PAGES.values(), *docs.OUR_ASSETS.values()}
+def test_the_assets_of_the_documentation_pages_are_in_it(bundle: Path) -> None:
+    pages = {*docs.PAGES.values(), *docs.START_SCRIPTS.values()}
 
     assert not [name for name in pages if not (bundle / "backend/web/docs" / name).exists()]
     package = bundle / docs.PACKAGE / "static"
@@ -70,12 +70,12 @@ def test_whatever_the_documentation_s_pages_are_made_of_is_in_it(bundle: Path) -
         assert (package / licence).exists()
 
 
-def test_what_importlib_metadata_asks_for_is_kept(bundle: Path) -> None:
+def test_the_metadata_that_importlib_reads_is_kept(bundle: Path) -> None:
     for package in ("scramp", "pg8000", "fastapi", "opentelemetry_api"):
         assert list(bundle.glob(f"{package}-*.dist-info/METADATA")), package
 
 
-def test_every_file_has_the_time_of_a_zip_s_first_day(bundle: Path) -> None:
+def test_every_file_has_the_earliest_time_that_zip_knows(bundle: Path) -> None:
     assert {path.stat().st_mtime for path in bundle.rglob("*")} == {ZIP_EPOCH_SECONDS}
 
 
@@ -84,7 +84,7 @@ def test_it_is_much_smaller_than_lambda_allows(bundle: Path) -> None:
 
 
 @pytest.mark.skipif(sys.version_info[:2] != PYTHON, reason="only Python 3.13 can build the bundle")
-def test_a_developer_s_own_files_are_not_taken_along(tmp_path: Path) -> None:
+def test_a_developers_own_files_are_left_out(tmp_path: Path) -> None:
     checkout = tmp_path / "checkout"
     for name in ("backend", "requirements.txt"):
         os.makedirs(checkout, exist_ok=True)

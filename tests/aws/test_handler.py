@@ -65,7 +65,7 @@ def test_an_http_api_event_is_answered_by_the_application(handle: Handle) -> Non
     assert answer["isBase64Encoded"] is False
 
 
-def test_the_older_payload_format_is_answered_too(handle: Handle) -> None:
+def test_payload_format_1_0_is_answered_too(handle: Handle) -> None:
     answer = handle(version_1("GET", "/api/health"))
 
     assert answer["statusCode"] == 200
@@ -89,7 +89,7 @@ def test_repeated_query_parameters_and_cookies_arrive() -> None:
     assert [b"cookie", b"x=1; y=2"] in scope["headers"]
 
 
-def test_repeated_query_parameters_arrive_from_the_older_format() -> None:
+def test_repeated_query_parameters_of_payload_format_1_0_arrive() -> None:
     event = version_1("GET", "/", multiValueQueryStringParameters={"a": ["1", "2"]})
 
     assert seen_scope(event)["query_string"] == b"a=1&a=2"
@@ -107,11 +107,11 @@ def test_repeated_query_parameters_arrive_from_the_older_format() -> None:
         ("api", "/api/api/tasks", "/api/tasks"),
     ],
 )
-def test_the_stage_is_no_part_of_the_path(stage: str, path: str, known_as: str) -> None:
+def test_the_stage_is_removed_from_the_path(stage: str, path: str, known_as: str) -> None:
     assert seen_scope(stage_event(stage, path))["path"] == known_as
 
 
-def test_the_stage_is_taken_off_the_older_format_only_where_the_gateway_left_it_on() -> None:
+def test_payload_format_1_0_loses_the_stage_only_where_the_path_has_it() -> None:
     http_api = version_1("GET", "/dev/api/tasks")
     http_api["requestContext"] |= {"stage": "dev"}
     rest_api = version_1("GET", "/api/tasks")
@@ -122,7 +122,7 @@ def test_the_stage_is_taken_off_the_older_format_only_where_the_gateway_left_it_
 
 
 @pytest.mark.spec("NFR-005")
-def test_the_client_s_address_is_the_gateway_s_and_not_a_header_s() -> None:
+def test_the_clients_address_comes_from_the_gateway_and_not_a_header() -> None:
     event = http_event("GET", "/")
     event["requestContext"]["http"]["sourceIp"] = "203.0.113.9"
     event["headers"]["x-forwarded-for"] = "198.51.100.1"
@@ -146,9 +146,7 @@ def test_the_client_s_address_is_the_gateway_s_and_not_a_header_s() -> None:
     ],
 )
 @pytest.mark.spec("NFR-015", "NFR-007")
-def test_another_event_gets_an_answer_and_one_log_line_without_its_contents(
-    handle: Handle, logged: Logged, event: Any
-) -> None:
+def test_another_event_is_answered_and_logged_without_its_contents(handle: Handle, logged: Logged, event: Any) -> None:
     assert handle(event) == {"detail": "Not an HTTP request: nothing was done"}
 
     [line] = [line for line in logged() if "message" in line]
@@ -192,7 +190,7 @@ def test_a_malformed_http_event_is_a_400_and_one_log_line(handle: Handle, logged
 
 
 @pytest.mark.spec("NFR-015")
-def test_every_line_says_which_invocation_it_is_of(handle: Handle, logged: Logged) -> None:
+def test_every_log_line_names_its_invocation(handle: Handle, logged: Logged) -> None:
     event = http_event("GET", "/api/tasks")
     event["requestContext"]["requestId"] = "the gateway's id"
 
@@ -212,7 +210,7 @@ def test_every_line_says_which_invocation_it_is_of(handle: Handle, logged: Logge
 @pytest.mark.parametrize(
     "request_id", [{"password": "hunter2"}, ["hunter2"], "hunter2\r\nX: y", "hunter2é", "x" * 200, 1, ""]
 )
-def test_what_is_no_request_id_is_neither_logged_nor_answered(handle: Handle, logged: Logged, request_id: Any) -> None:
+def test_an_invalid_request_id_is_neither_logged_nor_answered(handle: Handle, logged: Logged, request_id: Any) -> None:
     event = http_event("GET", "/")
     event["requestContext"]["requestId"] = request_id
 
@@ -223,7 +221,7 @@ def test_what_is_no_request_id_is_neither_logged_nor_answered(handle: Handle, lo
     assert "hunter2" not in json.dumps(logged())
 
 
-def test_nothing_of_one_invocation_is_said_of_the_next(handle: Handle, logged: Logged) -> None:
+def test_the_request_id_is_not_logged_for_the_next_invocation(handle: Handle, logged: Logged) -> None:
     handle(http_event("GET", "/"))
     handle(None)
 
@@ -232,7 +230,7 @@ def test_nothing_of_one_invocation_is_said_of_the_next(handle: Handle, logged: L
     assert "correlation_id" not in last
 
 
-def test_the_first_invocation_of_an_instance_is_marked_and_counted(
+def test_the_first_invocation_is_logged_and_counted_as_a_cold_start(
     handle: Handle, logged: Logged, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(telemetry, "_is_first_invocation", True)
@@ -244,7 +242,7 @@ def test_the_first_invocation_of_an_instance_is_marked_and_counted(
     assert capsys.readouterr().out.count('"ColdStart":[1.0]') == 1
 
 
-def test_an_instance_that_was_provisioned_is_not_cold(
+def test_a_provisioned_instance_has_no_cold_start(
     handle: Handle, logged: Logged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(telemetry, "_is_first_invocation", True)

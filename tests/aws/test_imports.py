@@ -9,7 +9,7 @@ from importlib.metadata import packages_distributions
 
 import pytest
 
-from dev.embedded_postgres.server import CHECKOUT
+from dev.paths import CHECKOUT
 from tests.conftest import ORIGIN, SECRET
 
 MOST_MODULES = 850
@@ -69,11 +69,11 @@ def test_nothing_is_imported_that_no_request_needs(imported: list[str]) -> None:
     assert found == set()
 
 
-def test_there_are_not_more_modules_than_there_were(imported: list[str]) -> None:
+def test_the_number_of_imported_modules_has_a_limit(imported: list[str]) -> None:
     assert len(imported) <= MOST_MODULES
 
 
-def test_what_the_first_request_needs_is_there_already(imported: list[str]) -> None:
+def test_what_the_first_request_needs_is_already_imported(imported: list[str]) -> None:
     needed = {"anyio._backends._asyncio", "sqlalchemy.dialects.postgresql.pg8000", "argon2", "jose.jws"}
 
     assert needed <= set(imported)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from dev.embedded_postgres.server import CHECKOUT
 from dev.local_lambda import events
 from dev.local_lambda.runtime_api import InitFailed, LambdaInstance
+from dev.paths import CHECKOUT
 from tests.aws.conftest import Start
 from tests.conftest import ORIGIN, SECRET
 from tests.support.database_copy import DatabaseCopy
@@ -111,18 +111,18 @@ def test_every_event_gets_its_status_headers_and_body(start: Start, variables: d
 
 
 @pytest.mark.spec("SC-014")
-def test_missing_variables_are_one_clear_line(start: Start) -> None:
+def test_missing_variables_are_reported_in_one_line(start: Start) -> None:
     with pytest.raises(InitFailed, match=r"Configuration: DATABASE_URL is not set; .*; FRONTEND_URL is not set$"):
         start({})
 
 
-def test_a_weak_secret_is_one_clear_line_without_it(start: Start, variables: dict[str, str]) -> None:
+def test_a_weak_secret_is_reported_in_one_line_without_it(start: Start, variables: dict[str, str]) -> None:
     with pytest.raises(InitFailed, match="BETTER_AUTH_SECRET: must be at least 32 characters") as refused:
         start(variables | {"BETTER_AUTH_SECRET": "hunter2"})
     assert "hunter2" not in str(refused.value)
 
 
-def test_a_secret_without_boto3_is_one_clear_line(start: Start, variables: dict[str, str]) -> None:
+def test_a_secret_id_without_boto3_is_reported_in_one_line(start: Start, variables: dict[str, str]) -> None:
     """On Lambda there is boto3; here, with the bundle alone, that there is none shows that it is not in the bundle."""
     with pytest.raises(InitFailed, match="SECRET_ID needs boto3"):
         start(variables | {"SECRET_ID": "todo-api/test"})
@@ -159,7 +159,7 @@ def test_warm_invocations_leave_no_connection_open_and_do_not_grow(
     assert resident_bytes(instance) - memory < GROWTH_LIMIT_BYTES
 
 
-def test_log_lines_are_json_each_and_only_the_first_invocation_is_cold(start: Start, variables: dict[str, str]) -> None:
+def test_every_log_line_is_json_and_only_the_first_invocation_is_cold(start: Start, variables: dict[str, str]) -> None:
     instance = start(variables)
     for _ in range(3):
         send(instance, events.http_event("GET", "/api/health"))
@@ -171,7 +171,9 @@ def test_log_lines_are_json_each_and_only_the_first_invocation_is_cold(start: St
 
 
 @pytest.mark.parametrize(("level", "messages"), [("WARNING", 0), ("DEBUG", 1)])
-def test_the_log_level_is_the_environment_s(start: Start, variables: dict[str, str], level: str, messages: int) -> None:
+def test_the_log_level_comes_from_the_environment(
+    start: Start, variables: dict[str, str], level: str, messages: int
+) -> None:
     instance = start(variables | {"LOG_LEVEL": level})
 
     send(instance, events.http_event("GET", "/"))
@@ -179,7 +181,7 @@ def test_the_log_level_is_the_environment_s(start: Start, variables: dict[str, s
     assert sum(line.get("message") == "Request" for line in log_lines(instance)) == messages
 
 
-def test_the_platform_s_own_log_level_does_not_double_lines(start: Start, variables: dict[str, str]) -> None:
+def test_lambdas_own_log_level_does_not_duplicate_lines(start: Start, variables: dict[str, str]) -> None:
     instance = start(variables | {"AWS_LAMBDA_LOG_LEVEL": "INFO"})
 
     send(instance, events.http_event("GET", "/"))

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from backend.postgres.url import DatabaseUrl
-from dev.embedded_postgres.server import CHECKOUT
 from dev.local_lambda import events, invoke
 from dev.local_lambda.events import http_event
 from dev.local_lambda.sam import from_container
+from dev.paths import CHECKOUT
 from dev.user_error import UserError
 from tests.conftest import SECRET
 
@@ -81,7 +81,7 @@ def test_prints_status_headers_and_body_of_an_event_with_a_fresh_token(run: Run)
         (("dev/local_lambda/invoke.py",), "dev/local_lambda/invoke.py is not JSON"),
     ],
 )
-def test_what_cannot_be_done_is_one_line(
+def test_an_unusable_event_file_is_reported_in_one_line(
     arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(CHECKOUT)
@@ -109,7 +109,7 @@ def test_sam_local_gets_a_filled_event_and_a_database(run: Run, checkout: Path) 
     assert set(told["--env-vars"]["ApiFunction"]) == {"DATABASE_URL", "BETTER_AUTH_SECRET", "FRONTEND_URL"}
 
 
-def test_a_container_of_docker_desktop_is_sent_to_the_host() -> None:
+def test_a_docker_desktop_container_reaches_the_database_on_the_host() -> None:
     url = from_container("postgresql://todo_api:p%40ss@127.0.0.1:54321/todo")
 
     assert url == "postgresql://todo_api:p%40ss@host.docker.internal:54321/todo?sslmode=disable"

@@ -11,8 +11,8 @@ from backend import telemetry
 from backend.app import create_app
 from backend.aws.handler import GatewayHandler
 from backend.tasks import service
-from dev.embedded_postgres.server import CHECKOUT
 from dev.local_lambda.events import http_event
+from dev.paths import CHECKOUT
 from tests.aws.conftest import Context, Handle
 from tests.conftest import MakeSettings
 from tests.support.people import PASSWORD

@@ -115,12 +115,12 @@ def test_everything_that_was_built_is_in_it_and_nothing_else(package: Package) -
         assert {name for name in zipped.namelist() if not name.endswith("/")} == built
 
 
-def test_every_time_in_it_is_the_same_so_that_only_a_hash_can_validate_bytecode(package: Package) -> None:
+def test_every_file_in_it_has_the_same_time(package: Package) -> None:
     with ZipFile(package.zipped) as zipped:
         assert {member.date_time for member in zipped.infolist()} == {ZIP_EPOCH}
 
 
-def test_lambda_s_own_user_may_read_all_of_it(package: Package) -> None:
+def test_lambdas_user_may_read_every_file(package: Package) -> None:
     with ZipFile(package.zipped) as zipped:
         unreadable = [member.filename for member in zipped.infolist() if not member.external_attr >> 16 & 0o004]
 
@@ -131,7 +131,7 @@ def test_it_is_small(package: Package) -> None:
     assert package.zipped.stat().st_size < ZIPPED_LIMIT_BYTES
 
 
-def test_its_name_is_its_content_s_so_that_the_same_code_is_uploaded_once(package: Package, s3: str) -> None:
+def test_equal_content_has_the_same_name_and_is_uploaded_once(package: Package, s3: str) -> None:
     objects = client(s3).list_objects_v2(Bucket=BUCKET)["Contents"]
     key = package.template["Resources"]["ApiFunction"]["Properties"]["CodeUri"].rpartition("/")[2]
 

@@ -48,7 +48,7 @@ def refusal() -> str:
 
 
 @pytest.mark.spec("NFR-003", "NFR-008", "SC-014")
-def test_the_secret_s_members_are_the_settings(secrets_manager: Any) -> None:
+def test_the_members_of_the_secret_become_settings(secrets_manager: Any) -> None:
     previous = "the secret before this one, as long as it has to be"
     store(secrets_manager, MEMBERS | {"BETTER_AUTH_SECRET_PREVIOUS": previous})
 
@@ -97,20 +97,20 @@ def test_a_rotated_secret_is_read_by_the_next_start(secrets_manager: Any) -> Non
     assert load_settings().better_auth_secret.get_secret_value() == rotated
 
 
-def test_a_secret_that_is_missing_is_one_line() -> None:
+def test_a_missing_secret_is_reported_in_one_line() -> None:
     assert refusal() == (
         "Configuration: the secret of SECRET_ID is unusable: there is no such secret, or it has no value yet"
     )
 
 
 @pytest.mark.parametrize("text", ["hunter2", '"hunter2"', '["hunter2"]', '{"DATABASE_URL": "hunter2"', "1", "null"])
-def test_a_secret_that_is_no_json_object_is_one_line_without_it(secrets_manager: Any, text: str) -> None:
+def test_a_secret_that_is_no_json_object_is_reported_without_its_text(secrets_manager: Any, text: str) -> None:
     store(secrets_manager, text)
 
     assert "it must be a JSON object of texts" in refusal()
 
 
-def test_a_binary_secret_is_one_line(secrets_manager: Any) -> None:
+def test_a_binary_secret_is_reported_in_one_line(secrets_manager: Any) -> None:
     secrets_manager.create_secret(Name=NAME, SecretBinary=b"hunter2")
 
     assert "it must be a JSON object of texts" in refusal()
@@ -142,7 +142,9 @@ def test_a_member_that_is_missing_or_unusable_is_named_without_its_value(
         ("InternalServiceError", "unusable: InternalServiceError"),
     ],
 )
-def test_a_refusal_of_secrets_manager_is_one_line(monkeypatch: pytest.MonkeyPatch, code: str, said: str) -> None:
+def test_a_refusal_of_secrets_manager_is_reported_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, code: str, said: str
+) -> None:
     from botocore.client import BaseClient
     from botocore.exceptions import ClientError
 
@@ -154,14 +156,14 @@ def test_a_refusal_of_secrets_manager_is_one_line(monkeypatch: pytest.MonkeyPatc
     assert said in refusal()
 
 
-def test_no_region_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_region_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
 
     assert "Secrets Manager cannot be asked (NoRegionError)" in refusal()
 
 
-def test_without_boto3_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_boto3_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(__import__("sys").modules, "backend.settings.secret_source", raising=False)
     monkeypatch.setitem(__import__("sys").modules, "botocore.exceptions", None)
 

@@ -43,7 +43,7 @@ def test_the_hook_is_registered_for_snapshots(main: ModuleType) -> None:
     assert [main.refresh_after_restore] == HOOKS
 
 
-def test_chance_is_not_the_same_in_every_copy(main: ModuleType) -> None:
+def test_random_numbers_differ_between_copies_of_a_snapshot(main: ModuleType) -> None:
     state = random.getstate()
     drawn = []
     for _ in range(2):
@@ -54,7 +54,7 @@ def test_chance_is_not_the_same_in_every_copy(main: ModuleType) -> None:
     assert drawn[0] != drawn[1]
 
 
-def test_without_a_secret_id_the_application_stays(main: ModuleType) -> None:
+def test_without_a_secret_id_the_application_is_kept(main: ModuleType) -> None:
     before = main.handler.app
 
     main.refresh_after_restore()
@@ -62,7 +62,7 @@ def test_without_a_secret_id_the_application_stays(main: ModuleType) -> None:
     assert main.handler.app is before
 
 
-def test_a_secret_rotated_since_the_snapshot_is_used_from_the_restore_on(
+def test_a_secret_rotated_since_the_snapshot_is_used_after_the_restore(
     main: ModuleType, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rotated = "rotated, and as long as it has to be to count"

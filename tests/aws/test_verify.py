@@ -85,12 +85,12 @@ def test_a_bundle_that_has_grown_too_large_is_refused(small: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize("version", [(3, 11), (3, 12), (3, 14)])
-def test_another_python_s_bytecode_is_refused_before_anything_is_done(version: tuple[int, int]) -> None:
+def test_bytecode_of_another_python_is_refused_before_anything_is_done(version: tuple[int, int]) -> None:
     with pytest.raises(UserError, match=rf"made by Python 3\.13 only, .* this is 3\.{version[1]}"):
         require_python(version)
 
 
-def test_a_processor_that_lambda_has_not_is_refused() -> None:
+def test_a_processor_that_lambda_does_not_have_is_refused() -> None:
     with pytest.raises(UserError, match="ARCH must be x86_64 or arm64, not 'sparc'"):
         Architecture.named("sparc")
 

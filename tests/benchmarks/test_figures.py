@@ -36,7 +36,7 @@ def test_only_answers_within_the_time_count() -> None:
     assert len(tally.latencies) == 12
 
 
-def test_another_variant_begins_each_round() -> None:
+def test_each_round_begins_with_another_variant() -> None:
     called: list[str] = []
 
     def call(name: str) -> Callable[[], None]:
@@ -82,7 +82,7 @@ def test_throughput_is_judged_by_its_median_and_by_its_errors(
     assert finding.gap == gap or is_met
 
 
-def test_stock_with_one_tls_context_stands_beside_and_is_not_judged() -> None:
+def test_stock_with_one_tls_context_is_shown_but_not_judged() -> None:
     others = [contender("stock", 100), contender("shared", 200)]
     contest = Contest("TLS", [contender("ours", 300), *others])
     assert contest.finding(16).measured == "3.0 ×, no error (1.5 × of shared)"

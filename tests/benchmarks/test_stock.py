@@ -37,7 +37,7 @@ def told(answer: httpx2.Response) -> tuple[int, str, Any]:
     return answer.status_code, answer.headers["Content-Type"], answer.text
 
 
-def test_lists_alike(ada: Person, at_stock: Callable[[Person], Person]) -> None:
+def test_a_list_is_answered_alike(ada: Person, at_stock: Callable[[Person], Person]) -> None:
     there = at_stock(ada)
     assert told(there.get("/api/tasks")) == told(ada.get("/api/tasks"))
     for number in range(3):
@@ -51,7 +51,7 @@ def test_lists_alike(ada: Person, at_stock: Callable[[Person], Person]) -> None:
     "body",
     [{"title": " Buy milk "}, {"title": "Buy milk", "description": "two\nlines"}, {"title": "a", "description": ""}],
 )
-def test_creates_alike(body: dict[str, str], ada: Person, at_stock: Callable[[Person], Person]) -> None:
+def test_a_creation_is_answered_alike(body: dict[str, str], ada: Person, at_stock: Callable[[Person], Person]) -> None:
     ours, stock = (person.post("/api/tasks", json=body) for person in (ada, at_stock(ada)))
     assert (ours.status_code, stock.status_code) == (201, 201)
     assert list(stock.json()) == list(ours.json())
@@ -60,7 +60,7 @@ def test_creates_alike(body: dict[str, str], ada: Person, at_stock: Callable[[Pe
     assert ada.tasks() == [ours.json(), stock.json()]
 
 
-def test_gets_alike(ada: Person, ben: Person, at_stock: Callable[[Person], Person]) -> None:
+def test_a_single_task_is_answered_alike(ada: Person, ben: Person, at_stock: Callable[[Person], Person]) -> None:
     there = at_stock(ada)
     own, foreign = ada.adds_task(description="é")["id"], ben.adds_task()["id"]
     assert told(there.get(f"/api/tasks/{own}")) == told(ada.get(f"/api/tasks/{own}"))
@@ -78,7 +78,7 @@ def test_a_sign_in_that_has_ended_is_refused_alike(ada: Person, at_stock: Callab
         assert stock.json() == ours.json()
 
 
-def test_a_session_goes_alike(ada: Person, at_stock: Callable[[Person], Person]) -> None:
+def test_all_other_operations_are_answered_alike(ada: Person, at_stock: Callable[[Person], Person]) -> None:
     """All other operations whose round trips are compared."""
     ben = Person.sign_up(at_stock(ada).http)
     assert Person(ada.http, ben.password, ben.auth).tasks() == []

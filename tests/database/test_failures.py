@@ -67,7 +67,9 @@ def answer(error: ApiError) -> tuple[int, bool]:
         ("XX000", 500, None),
     ],
 )
-def test_a_statement_that_fails(state: str, status: int, level: str | None, logged: Logged) -> None:
+def test_a_failed_statement_has_its_status_and_log_level(
+    state: str, status: int, level: str | None, logged: Logged
+) -> None:
     translated = translate(said(state), committing=False)
     assert answer(translated) == (status, status == 503)
     assert unavailable(logged) == ([level] if level else [])
@@ -75,14 +77,14 @@ def test_a_statement_that_fails(state: str, status: int, level: str | None, logg
 
 
 @pytest.mark.parametrize("state", ["40001", "40P01"])
-def test_who_had_to_give_way_is_tried_again(state: str) -> None:
+def test_a_serialization_failure_or_deadlock_is_a_conflict(state: str) -> None:
     for committing in (False, True):
         failure = translate(said(state), committing=committing)
         assert isinstance(failure, TransactionConflict)
 
 
 @pytest.mark.parametrize("state", ["57P01", "57014", "53100", "53300", "28P01", "08P01"])
-def test_nothing_else_is_tried_again(state: str) -> None:
+def test_no_other_failure_is_a_conflict(state: str) -> None:
     failure = translate(said(state), committing=False)
     assert isinstance(failure, DatabaseUnavailable)
     assert not isinstance(failure, TransactionConflict)
@@ -102,7 +104,7 @@ def test_nothing_else_is_tried_again(state: str) -> None:
         ("08006", 503, False),
     ],
 )
-def test_a_commit_that_fails_invites_a_repetition_only_when_it_surely_did_nothing(
+def test_a_failed_commit_may_be_repeated_only_if_it_surely_wrote_nothing(
     state: str, status: int, invites: bool
 ) -> None:
     assert answer(translate(said(state), committing=True)) == (status, invites)
@@ -121,18 +123,20 @@ def test_a_commit_that_fails_invites_a_repetition_only_when_it_surely_did_nothin
         (TimeoutError("used up"), False, True, "WARNING"),
     ],
 )
-def test_a_network_that_fails(error: Exception, committing: bool, invites: bool, level: str, logged: Logged) -> None:
+def test_a_network_failure_is_a_503(
+    error: Exception, committing: bool, invites: bool, level: str, logged: Logged
+) -> None:
     assert answer(translate(error, committing=committing)) == (503, invites)
     assert unavailable(logged) == [level]
 
 
-def test_text_that_is_not_unicode_is_the_clients_mistake() -> None:
+def test_text_that_is_not_unicode_is_a_422() -> None:
     with pytest.raises(UnicodeEncodeError) as refused:
         "\ud800".encode()
     assert answer(translate(refused.value, committing=False)) == (422, False)
 
 
-def test_a_misuse_of_sqlalchemy_is_our_bug(logged: Logged) -> None:
+def test_a_misuse_of_sqlalchemy_is_a_logged_500(logged: Logged) -> None:
     assert answer(translate(InvalidRequestError("secret"), committing=False)) == (500, False)
     assert answer(translate(wrapped(DriverError("secret")), committing=False)) == (500, False)
     assert [line["level"] for line in logged()] == ["ERROR", "ERROR"]

@@ -92,7 +92,7 @@ class TestPool:
         assert {answer.status_code for answer in answers} == {200}
         assert 1 <= proxy.connections <= 2
 
-    def test_keeps_its_connection_and_checks_it_without_asking(
+    def test_keeps_its_connection_and_checks_it_without_a_round_trip(
         self, ada: Person, elsewhere: Elsewhere, count_flights: CountFlights, shared_database: DatabaseCopy
     ) -> None:
         proxy = count_flights(shared_database.server.port)
@@ -159,7 +159,7 @@ class TestPool:
         assert request_of(there).status_code == status
         assert set(states(superuser)) == {"idle"}
 
-    def test_who_waits_too_long_for_a_connection_may_try_again(
+    def test_a_request_that_waits_too_long_for_a_connection_may_try_again(
         self,
         dora: Person,
         make_client: MakeClient,
@@ -176,7 +176,7 @@ class TestPool:
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
         assert there.tasks() == []
 
-    def test_nobody_holds_a_connection_while_a_password_is_hashed(
+    def test_no_connection_is_held_while_a_password_is_hashed(
         self,
         dora: Person,
         make_client: MakeClient,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dev.embedded_postgres.server import CHECKOUT
+from dev.paths import CHECKOUT
 from tests.deploy.sam import Translator
 from tests.deploy.stack import Stack
 

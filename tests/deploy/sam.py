@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dev.embedded_postgres.server import CHECKOUT
+from dev.paths import CHECKOUT
 from tests.support.missing import missing
 
 TEMPLATE = CHECKOUT / "template.yaml"

@@ -58,7 +58,7 @@ def test_only_this_api_may_invoke_the_alias(stack: Stack) -> None:
 
 
 @pytest.mark.spec("NFR-005")
-def test_a_fuse_limits_what_a_flood_costs_and_more_so_for_sign_ins(stack: Stack) -> None:
+def test_throttling_limits_floods_and_limits_sign_ins_more(stack: Stack) -> None:
     stage = stack.only("AWS::ApiGatewayV2::Stage")
 
     whole = {name: int(value) for name, value in stage["DefaultRouteSettings"].items()}
@@ -70,7 +70,7 @@ def test_a_fuse_limits_what_a_flood_costs_and_more_so_for_sign_ins(stack: Stack)
 
 
 @pytest.mark.spec("SC-006", "NFR-012")
-def test_the_fuse_lets_a_hundred_clients_in_at_once(deploy: Deploy) -> None:
+def test_throttling_lets_a_hundred_clients_in_at_once(deploy: Deploy) -> None:
     stage = deploy(ThrottleRate="200", ThrottleBurst="400").only("AWS::ApiGatewayV2::Stage")
 
     for settings in (stage["DefaultRouteSettings"], *stage["RouteSettings"].values()):
@@ -78,7 +78,7 @@ def test_the_fuse_lets_a_hundred_clients_in_at_once(deploy: Deploy) -> None:
         assert int(settings["ThrottlingRateLimit"]) >= 100
 
 
-def test_the_fuse_can_be_set_by_parameters(deploy: Deploy) -> None:
+def test_throttling_can_be_set_by_parameters(deploy: Deploy) -> None:
     stage = deploy(ThrottleRate="2000", ThrottleBurst="3000").only("AWS::ApiGatewayV2::Stage")
 
     assert {name: int(value) for name, value in stage["DefaultRouteSettings"].items()} == {
@@ -87,7 +87,7 @@ def test_the_fuse_can_be_set_by_parameters(deploy: Deploy) -> None:
     }
 
 
-def test_each_request_leaves_a_line_of_json(stack: Stack) -> None:
+def test_each_request_is_logged_as_one_line_of_json(stack: Stack) -> None:
     settings = stack.only("AWS::ApiGatewayV2::Stage")["AccessLogSettings"]
 
     assert settings["DestinationArn"] == "AccessLogGroup.Arn"
@@ -97,7 +97,7 @@ def test_each_request_leaves_a_line_of_json(stack: Stack) -> None:
 
 
 @pytest.mark.spec("FR-039", "NFR-024", "SC-008")
-def test_a_preflight_is_answered_as_by_the_local_server(deploy: Deploy, make_client: MakeClient) -> None:
+def test_a_preflight_is_answered_like_by_the_local_server(deploy: Deploy, make_client: MakeClient) -> None:
     gateway = document(deploy(FrontendUrl=",".join(ORIGINS)))["x-amazon-apigateway-cors"]
     local = make_client(frontend_url=",".join(ORIGINS))
 
@@ -113,7 +113,7 @@ def test_a_preflight_is_answered_as_by_the_local_server(deploy: Deploy, make_cli
 
 
 @pytest.mark.spec("FR-039", "NFR-024", "SC-008")
-def test_an_answer_shows_the_same_headers_as_of_the_local_server(deploy: Deploy, make_client: MakeClient) -> None:
+def test_an_answer_exposes_the_same_headers_as_the_local_server(deploy: Deploy, make_client: MakeClient) -> None:
     gateway = document(deploy())["x-amazon-apigateway-cors"]
 
     answer = make_client().get("/", headers={"Origin": "http://localhost:3000"}).headers
@@ -153,7 +153,7 @@ def test_origins_that_api_gateway_would_compare_differently_are_refused(
 
 
 @pytest.mark.spec("NFR-006")
-def test_there_is_no_way_in_without_https(deploy: Deploy) -> None:
+def test_the_api_is_reachable_over_https_only(deploy: Deploy) -> None:
     stack = deploy()
 
     assert document(stack).get("schemes", ["https"]) == ["https"]

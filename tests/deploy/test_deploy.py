@@ -13,7 +13,8 @@ from botocore.stub import Stubber
 from backend.app import create_app
 from dev.deploy.steps import deploy
 from dev.deploy.target import Target
-from dev.embedded_postgres.server import CHECKOUT, EmbeddedPostgres
+from dev.embedded_postgres.server import EmbeddedPostgres
+from dev.paths import CHECKOUT
 from dev.user_error import UserError
 from tests.conftest import ORIGIN, SECRET, MakeSettings
 from tests.support.database_copy import DatabaseCopy
@@ -117,7 +118,7 @@ def test_every_step_is_done_in_order(make_settings: MakeSettings, empty_database
 
 
 @pytest.mark.parametrize(("previous", "is_accepted"), [("x" * 32, "true"), ("", "false")])
-def test_tokens_of_the_previous_secret_are_accepted_while_the_secret_holds_it(
+def test_tokens_of_the_previous_secret_are_accepted_while_it_is_stored(
     make_settings: MakeSettings, fresh_database: DatabaseCopy, previous: str, is_accepted: str
 ) -> None:
     steps = Steps()
@@ -184,7 +185,9 @@ def test_another_database_than_the_functions_is_not_migrated(owner_url: str, sen
     assert sentence in str(problem.value)
 
 
-def test_a_deployment_that_does_not_work_is_told(fresh_database: DatabaseCopy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deployment_that_does_not_work_is_reported(
+    fresh_database: DatabaseCopy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("dev.deploy.smoke.run", lambda *_: False)
     steps = Steps()
     secret = {"DATABASE_URL": fresh_database.url, "BETTER_AUTH_SECRET": SECRET}
@@ -231,5 +234,5 @@ def test_an_unknown_environment_is_refused() -> None:
         Target.read("staging", CHECKOUT / "samconfig.toml")
 
 
-def test_no_parameter_is_empty_which_the_sam_cli_would_refuse(configured: dict[str, dict[str, str]]) -> None:
+def test_no_parameter_is_empty_because_the_sam_cli_refuses_that(configured: dict[str, dict[str, str]]) -> None:
     assert all(all(parameters.values()) for parameters in configured.values())

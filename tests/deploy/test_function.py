@@ -111,7 +111,7 @@ def test_its_log_is_kept_for_a_limited_time(stack: Stack) -> None:
     assert all(int(group["RetentionInDays"]) == 30 for group in stack.of_type("AWS::Logs::LogGroup").values())
 
 
-def test_what_serves_is_the_alias(stack: Stack) -> None:
+def test_the_alias_serves_the_requests(stack: Stack) -> None:
     alias = stack.only("AWS::Lambda::Alias")
 
     assert alias["Name"] == "live"
@@ -153,7 +153,7 @@ def test_a_changed_parameter_publishes_a_version(deploy: Deploy, change: dict[st
     ],
     ids="".join,
 )
-def test_what_is_no_part_of_a_version_publishes_none(deploy: Deploy, change: dict[str, str]) -> None:
+def test_a_change_outside_the_version_publishes_none(deploy: Deploy, change: dict[str, str]) -> None:
     before, after = deploy(), deploy(**change)
 
     assert after.of_type("AWS::Lambda::Version").keys() == before.of_type("AWS::Lambda::Version").keys()
@@ -174,7 +174,7 @@ def test_its_description_names_the_secrets_version(deploy: Deploy) -> None:
         ({"Environment": "prod", "Rollout": "all-at-once"}, False),
     ],
 )
-def test_production_gets_a_new_version_as_a_canary_that_alarms_take_back(
+def test_production_deploys_a_canary_that_alarms_roll_back(
     deploy: Deploy, parameters: dict[str, str], is_canary: bool
 ) -> None:
     stack = deploy(**parameters)

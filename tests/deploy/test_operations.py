@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
 from backend import telemetry
-from dev.embedded_postgres.server import CHECKOUT
+from dev.paths import CHECKOUT
 from tests.deploy.conftest import Deploy
 from tests.deploy.stack import Stack
 from tests.support.people import Person
@@ -62,7 +62,7 @@ def test_every_alarm_that_an_operator_needs_is_there(stack: Stack) -> None:
     assert {name: (alarm["ComparisonOperator"], alarm["Threshold"]) for name, alarm in alarms.items()} == ALARMS
 
 
-def test_every_alarm_reaches_a_person_and_is_not_about_silence(stack: Stack) -> None:
+def test_every_alarm_notifies_a_person_and_ignores_missing_data(stack: Stack) -> None:
     for name, alarm in stack.of_type("AWS::CloudWatch::Alarm").items():
         assert alarm["AlarmActions"] == ["AlarmTopic"], name
         assert alarm["TreatMissingData"] == "notBreaching", name
@@ -77,7 +77,7 @@ def test_an_operator_can_read_what_to_do_about_each_alarm(deploy: Deploy) -> Non
         assert f"| `{alarm['AlarmName'].removeprefix('todo-api-test-')}` |" in guide
 
 
-def test_alarms_are_mailed_to_whom_the_parameter_names(deploy: Deploy) -> None:
+def test_alarms_are_mailed_to_the_address_in_the_parameter(deploy: Deploy) -> None:
     assert not deploy().of_type("AWS::SNS::Subscription")
     assert deploy(AlarmEmail="ada@example.com").only("AWS::SNS::Subscription") == {
         "TopicArn": "AlarmTopic",
@@ -114,7 +114,7 @@ def test_the_rate_of_server_errors_is_that_of_the_api(deploy: Deploy) -> None:
 
 @pytest.mark.spec("NFR-009", "NFR-010")
 @pytest.mark.parametrize("group", ["Auth", "Task"])
-def test_durations_are_held_against_the_specification(deploy: Deploy, group: str) -> None:
+def test_durations_are_compared_with_the_specification(deploy: Deploy, group: str) -> None:
     stack = deploy()
     written = stack.properties(f"{group}DurationFilter")["MetricTransformations"][0]
 
@@ -172,7 +172,7 @@ def test_what_the_function_counts_is_what_alarms_and_dashboard_read(deploy: Depl
     assert {(namespace, name) for name, (namespace, _) in written.items()} <= shown_metrics(stack)
 
 
-def test_the_dashboard_shows_traffic_errors_latency_saturation_database_and_sign_ins(stack: Stack) -> None:
+def test_the_dashboard_shows_the_four_golden_signals_and_the_database(stack: Stack) -> None:
     assert shown_metrics(stack) >= {
         ("AWS/ApiGateway", "Count"),
         ("AWS/ApiGateway", "5xx"),
@@ -190,7 +190,7 @@ def test_the_dashboard_shows_traffic_errors_latency_saturation_database_and_sign
     assert alarms == [f"{name}.Arn" for name in ALARMS]
 
 
-def test_nothing_on_the_dashboard_covers_anything_else(deploy: Deploy) -> None:
+def test_no_widgets_of_the_dashboard_overlap(deploy: Deploy) -> None:
     covered: set[tuple[int, int]] = set()
     for widget in widgets(deploy()):
         cells = {

@@ -65,7 +65,7 @@ def test_another_service_at_that_url_is_noticed() -> None:
     assert len(failures) == 4
 
 
-def test_an_api_that_lets_everybody_call_is_named(make_settings: MakeSettings) -> None:
+def test_an_api_that_allows_every_origin_is_named(make_settings: MakeSettings) -> None:
     app = create_app(make_settings())
     app.add_middleware(CORSMiddleware, allow_origin_regex=".*", allow_credentials=True, allow_methods=["*"])
 

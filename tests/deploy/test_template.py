@@ -54,7 +54,7 @@ def test_an_operator_is_told_where_everything_is(deploy: Deploy) -> None:
 
 
 @pytest.mark.spec("NFR-003", "NFR-008")
-def test_no_secret_stands_in_the_template() -> None:
+def test_no_secret_is_in_the_template() -> None:
     text = TEMPLATE.read_text()
 
     assert "postgresql://" not in text

@@ -17,8 +17,9 @@ from pg8000.exceptions import DatabaseError
 from pg8000.native import Connection
 
 from backend.postgres.url import DatabaseUrl
-from dev.embedded_postgres.server import CHECKOUT, EmbeddedPostgres
-from dev.lock import acquire
+from dev.embedded_postgres.server import EmbeddedPostgres
+from dev.file_lock import acquire
+from dev.paths import CHECKOUT
 from dev.user_error import UserError
 
 STARTER = """
@@ -93,7 +94,7 @@ def test_keeps_its_data_from_one_start_to_the_next(directory: Path) -> None:
         assert query(server.url(), "SHOW fsync") == [["on"]]
 
 
-def test_admits_nobody_without_the_password(directory: Path) -> None:
+def test_refuses_a_connection_without_the_password(directory: Path) -> None:
     with EmbeddedPostgres(directory) as server, pytest.raises(DatabaseError, match="28P01"):
         connect(server.url().replace("postgres:", "postgres:wrong"))
 
@@ -141,7 +142,7 @@ def test_starts_again_at_once_where_another_was_killed(directory: Path) -> None:
         assert query(server.url(), "SELECT answer FROM kept") == [[42]]
 
 
-def test_starts_after_a_power_loss_though_another_process_has_the_old_one_s_id(directory: Path) -> None:
+def test_starts_after_a_power_loss_although_its_old_pid_is_in_use(directory: Path) -> None:
     starter, url = start_in_another_process(directory)
     query(url, "CREATE TABLE kept AS SELECT 42 AS answer")
     status = directory / "data" / "postmaster.pid"
@@ -191,7 +192,7 @@ def test_another_port_is_taken_when_the_first_is_lost_to_a_race(
             assert server.port == free
 
 
-def test_a_setting_that_postgresql_refuses_is_one_clear_line(directory: Path) -> None:
+def test_a_setting_that_postgresql_refuses_is_reported_in_one_line(directory: Path) -> None:
     with pytest.raises(
         UserError, match=r'^PostgreSQL does not start: .*"shared_buffers": "none" \(all of it is in .*\)$'
     ):

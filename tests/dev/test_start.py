@@ -17,8 +17,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from dev.embedded_postgres.server import CHECKOUT, EmbeddedPostgres
-from dev.start import settings
+from dev.embedded_postgres.server import EmbeddedPostgres
+from dev.paths import CHECKOUT
+from dev.start import variables
 from dev.user_error import UserError
 
 START_SECONDS = 60
@@ -212,7 +213,7 @@ def test_takes_the_database_of_database_url(checkout: Path) -> None:
             assert not (checkout / ".data" / "postgres").exists()
 
 
-def test_a_port_in_use_is_said_before_anything_is_started(checkout: Path) -> None:
+def test_a_port_in_use_is_reported_before_anything_is_started(checkout: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -224,14 +225,14 @@ def test_a_port_in_use_is_said_before_anything_is_started(checkout: Path) -> Non
     assert not (checkout / ".data").exists()
 
 
-def test_a_port_that_is_none_is_one_clear_line(checkout: Path) -> None:
+def test_an_invalid_port_is_reported_in_one_line(checkout: Path) -> None:
     assert refused(checkout, {"PORT": "80a"}).startswith("PORT must be a number from 1 to 65535")
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "8000.0", "٨٠٠٠", "9" * 5000])
 def test_only_a_number_from_1_to_65535_is_a_port(text: str) -> None:
     with pytest.raises(UserError):
-        settings.port(text)
+        variables.parse_port(text)
 
 
 @pytest.mark.parametrize(
@@ -243,16 +244,14 @@ def test_only_a_number_from_1_to_65535_is_a_port(text: str) -> None:
         ("postgresql://u:hunter2@/d?host=/nowhere", "The database"),
     ],
 )
-def test_a_database_url_that_does_not_work_is_one_clear_line_without_its_password(
-    checkout: Path, url: str, said: str
-) -> None:
+def test_an_unusable_database_url_is_reported_without_its_password(checkout: Path, url: str, said: str) -> None:
     line = refused(checkout, {"DATABASE_URL": url})
 
     assert said in line
     assert "hunter2" not in line
 
 
-def test_a_refused_password_is_one_clear_line_without_it(checkout: Path) -> None:
+def test_a_refused_password_is_reported_in_one_line_without_it(checkout: Path) -> None:
     with TemporaryDirectory(prefix="todo-test-") as path, EmbeddedPostgres(Path(path)) as postgres:
         line = refused(checkout, {"DATABASE_URL": postgres.url().replace("postgres:", "postgres:hunter2")})
 
@@ -260,5 +259,5 @@ def test_a_refused_password_is_one_clear_line_without_it(checkout: Path) -> None
     assert "hunter2" not in line
 
 
-def test_a_weak_secret_is_one_clear_line(checkout: Path) -> None:
+def test_a_weak_secret_is_reported_in_one_line(checkout: Path) -> None:
     assert "BETTER_AUTH_SECRET" in refused(checkout, {"BETTER_AUTH_SECRET": "short"})

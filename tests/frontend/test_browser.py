@@ -19,7 +19,7 @@ UNREADABLE = {"unreadable": "Network Error"}
 
 
 @pytest.mark.spec("SC-008", "NFR-023", "NFR-024", "FR-039", "US1-5", "EDGE-refresh-token-reuse")
-def test_twenty_expired_tokens_sign_nobody_out_and_a_sign_out_does(
+def test_expired_tokens_keep_the_sign_in_and_a_sign_out_ends_it(
     frontend: Path, origin: str, serve: Serve, asked: Counter[str], chromium: dict[str, str]
 ) -> None:
     place = {"api": serve(), "frontend": origin}

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 
 @pytest.mark.spec("SC-009", "NFR-019", "FR-037", "NFR-025", "NFR-004")
-def test_a_token_can_be_entered_and_a_request_be_made_and_nobody_else_is_asked_for_anything(
+def test_the_pages_send_an_authorized_request_and_load_only_our_files(
     frontend: Path, serve: Serve, chromium: dict[str, str]
 ) -> None:
     api = serve()

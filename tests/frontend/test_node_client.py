@@ -13,7 +13,7 @@ NO_DATABASE = {"database_url": "postgresql://todo_api:x@127.0.0.1:1/none"}
 
 
 @pytest.mark.spec("NFR-023", "SC-001", "SC-008", "US1-5", "EDGE-refresh-token-reuse", "FR-011", "FR-012", "US1-4")
-def test_twenty_expired_tokens_sign_nobody_out_and_a_sign_out_does(frontend: Path, origin: str, serve: Serve) -> None:
+def test_expired_tokens_keep_the_sign_in_and_a_sign_out_ends_it(frontend: Path, origin: str, serve: Serve) -> None:
     place = {"api": serve(), "frontend": origin}  # the usual limits: 60 refreshes a sign-in
 
     seen = told(frontend, "in_node.mjs", "expiredTokens", place)

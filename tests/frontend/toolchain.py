@@ -13,7 +13,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from dev.embedded_postgres.server import CHECKOUT
+from dev.paths import CHECKOUT
 from tests.support.missing import missing
 
 SOURCES = CHECKOUT / "tests/frontend"

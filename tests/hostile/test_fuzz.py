@@ -91,7 +91,7 @@ requests_of_the_contract = st.sampled_from([(method, path) for method, path, _ i
 
 @pytest.mark.long
 @pytest.mark.spec("FR-029", "FR-033", "FR-034", "FR-035", "NFR-004", "NFR-007", "SC-004", "SC-018")
-def test_whatever_is_asked_the_answer_keeps_to_the_contract(server: str, somebody: Person) -> None:
+def test_random_requests_are_answered_by_the_contract(server: str, somebody: Person) -> None:
     task_id = somebody.adds_task()["id"].encode()
 
     def filled_in(part: bytes) -> bytes:

@@ -55,14 +55,14 @@ def test_a_body_that_is_not_json_is_400(server: str, bearer: Header, subtests: p
 
 
 @pytest.mark.spec("FR-029", "FR-036", "SC-005", "NFR-004")
-def test_a_body_that_is_json_but_no_task_is_422(server: str, bearer: Header, subtests: pytest.Subtests) -> None:
+def test_a_json_body_that_is_no_task_is_422(server: str, bearer: Header, subtests: pytest.Subtests) -> None:
     for name, body in hostile_values.NOT_A_TASK.items():
         with subtests.test(name):
             assert answer_to(server, b"POST", b"/api/tasks", [bearer, JSON], body).status == 422
 
 
 @pytest.mark.spec("FR-036", "EDGE-special-characters-in-task-data")
-def test_a_task_may_be_written_oddly(server: str, bearer: Header, subtests: pytest.Subtests) -> None:
+def test_a_task_in_unusual_json_is_accepted(server: str, bearer: Header, subtests: pytest.Subtests) -> None:
     for name, body in hostile_values.TASKS.items():
         with subtests.test(name):
             assert answer_to(server, b"POST", b"/api/tasks", [bearer, JSON], body).status == 201
@@ -82,7 +82,7 @@ def test_a_body_is_read_as_json_when_it_is_declared_as_json(
 
 
 @pytest.mark.spec("FR-031", "NFR-004")
-def test_an_address_of_nothing_is_404(server: str, bearer: Header, subtests: pytest.Subtests) -> None:
+def test_an_unknown_path_is_404(server: str, bearer: Header, subtests: pytest.Subtests) -> None:
     *nothing, root = hostile_values.UNKNOWN_TARGETS
     for target in nothing:
         with subtests.test(target=target[:80]):
@@ -92,9 +92,7 @@ def test_an_address_of_nothing_is_404(server: str, bearer: Header, subtests: pyt
 
 @pytest.mark.long
 @pytest.mark.spec("FR-019", "FR-031", "NFR-007")
-def test_nothing_tells_what_is_no_id_from_an_id_of_nothing(
-    server: str, bearer: Header, subtests: pytest.Subtests
-) -> None:
+def test_malformed_and_unknown_ids_get_the_same_404(server: str, bearer: Header, subtests: pytest.Subtests) -> None:
     for method, suffix in ((b"GET", ""), (b"PUT", ""), (b"DELETE", ""), (b"PATCH", "/toggle")):
         for task_id in (UNKNOWN_ID, UNKNOWN_ID.upper(), *hostile_values.NOT_IDS):
             with subtests.test(method=method, task_id=task_id[:80]):
@@ -109,7 +107,7 @@ def test_nothing_tells_what_is_no_id_from_an_id_of_nothing(
 
 @pytest.mark.long
 @pytest.mark.spec("NFR-016", "FR-035")
-def test_a_method_that_an_address_does_not_have_is_405(server: str, subtests: pytest.Subtests) -> None:
+def test_a_method_that_a_path_does_not_have_is_405(server: str, subtests: pytest.Subtests) -> None:
     for method in hostile_values.OTHER_METHODS:
         with subtests.test(method=method[:80]):
             answer = answer_to(server, method, b"/api/tasks", [])
@@ -119,7 +117,9 @@ def test_a_method_that_an_address_does_not_have_is_405(server: str, subtests: py
 
 
 @pytest.mark.spec("FR-030", "NFR-025")
-def test_a_token_is_one_header_line_or_none(server: str, bearer: Header, subtests: pytest.Subtests) -> None:
+def test_only_one_well_formed_authorization_header_is_accepted(
+    server: str, bearer: Header, subtests: pytest.Subtests
+) -> None:
     name, token = bearer
     mark = MARK.encode()
     for lines in (
@@ -140,7 +140,7 @@ def test_a_token_is_one_header_line_or_none(server: str, bearer: Header, subtest
 
 
 @pytest.mark.spec("EDGE-concurrent-task-updates")
-def test_several_lines_of_if_match_are_one_list(server: str, somebody: Person, bearer: Header) -> None:
+def test_several_if_match_headers_are_one_list(server: str, somebody: Person, bearer: Header) -> None:
     toggle = f"/api/tasks/{somebody.adds_task()['id']}/toggle".encode()
 
     def toggled_if(*values: bytes) -> int:
@@ -156,7 +156,7 @@ def test_several_lines_of_if_match_are_one_list(server: str, somebody: Person, b
 
 @pytest.mark.long
 @pytest.mark.spec("FR-039", "NFR-024")
-def test_who_names_two_origins_is_no_page_that_may(server: str) -> None:
+def test_a_request_with_two_origins_gets_no_cors_headers(server: str) -> None:
     for others in ([b"http://evil.example"], [ORIGIN.encode()], [b""], [b"\xff"]):
         headers = [FROM_A_PAGE, *((b"Origin", other) for other in others)]
 
@@ -225,7 +225,7 @@ def test_a_body_may_come_in_chunks(server: str, bearer: Header, subtests: pytest
 
 @pytest.mark.long
 @pytest.mark.spec("NFR-004")
-def test_what_is_no_http_never_reaches_the_application(
+def test_malformed_http_never_reaches_the_application(
     server: str, somebody: Person, bearer: Header, subtests: pytest.Subtests
 ) -> None:
     head = message(b"POST", b"/api/tasks", [FROM_A_PAGE, bearer, JSON, CHUNKED])
@@ -260,14 +260,14 @@ def test_what_is_no_http_never_reaches_the_application(
 
 @pytest.mark.long
 @pytest.mark.spec("NFR-004")
-def test_a_length_told_twice_alike_is_one(server: str, bearer: Header) -> None:
+def test_two_equal_content_length_headers_are_accepted(server: str, bearer: Header) -> None:
     length = (b"Content-Length", b"%d" % len(BODY))
 
     assert answer_to(server, b"POST", b"/api/tasks", [bearer, JSON, length], BODY).status == 201
 
 
 @pytest.mark.long
-def test_a_client_may_ask_whether_to_go_on(server: str, bearer: Header) -> None:
+def test_a_client_may_expect_100_continue(server: str, bearer: Header) -> None:
     headers = [FROM_A_PAGE, bearer, JSON, (b"Expect", b"100-continue"), (b"Content-Length", b"%d" % len(BODY))]
     with connected(server) as wire:
         wire.send(message(b"POST", b"/api/tasks", headers))
@@ -281,7 +281,7 @@ def test_a_client_may_ask_whether_to_go_on(server: str, bearer: Header) -> None:
 
 
 @pytest.mark.long
-def test_a_client_may_send_slowly_and_then_only_listen(server: str, bearer: Header) -> None:
+def test_a_client_may_send_slowly_and_half_close_the_connection(server: str, bearer: Header) -> None:
     request = message(b"POST", b"/api/tasks", [FROM_A_PAGE, bearer, JSON], BODY)
     with connected(server) as wire:
         for start in range(0, len(request), 16):
@@ -294,7 +294,7 @@ def test_a_client_may_send_slowly_and_then_only_listen(server: str, bearer: Head
 
 
 @pytest.mark.long
-def test_a_client_may_leave_in_the_middle(server: str, somebody: Person, bearer: Header) -> None:
+def test_a_client_may_hang_up_in_the_middle_of_a_request(server: str, somebody: Person, bearer: Header) -> None:
     request = message(b"POST", b"/api/tasks", [FROM_A_PAGE, bearer, JSON], BODY)
     for end in range(1, len(request), 16):
         with connected(server) as wire:
@@ -303,7 +303,7 @@ def test_a_client_may_leave_in_the_middle(server: str, somebody: Person, bearer:
     assert somebody.tasks() == []
 
 
-def test_requests_may_come_before_the_answers_to_those_before_them(server: str, bearer: Header) -> None:
+def test_requests_may_be_pipelined(server: str, bearer: Header) -> None:
     create = message(b"POST", b"/api/tasks", [FROM_A_PAGE, bearer, JSON], BODY)
     nothing = message(b"GET", b"/nothing", [FROM_A_PAGE])
     wrong = message(b"POST", b"/api/tasks", [FROM_A_PAGE, bearer, JSON], b"{")
@@ -315,7 +315,7 @@ def test_requests_may_come_before_the_answers_to_those_before_them(server: str, 
 
 
 @pytest.mark.long
-def test_a_refusal_names_nothing_of_a_request_to_sign_in(server: str) -> None:
+def test_a_refusal_repeats_nothing_of_a_sign_in_request(server: str) -> None:
     for path in (b"/api/auth/signin", b"/api/auth/signup", b"/api/auth/refresh"):
         for value in (MARK, [MARK], {MARK: MARK}, 1, None, f"{MARK}\0", f"{MARK}\ud800"):
             for member in ("email", "password", "refresh_token", "name"):

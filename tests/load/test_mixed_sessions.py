@@ -28,7 +28,7 @@ def rows(notebook: Notebook) -> list[list[object]]:
 @pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.spec("SC-003", "SC-006", "NFR-012", "NFR-013", "SC-010", "SC-020")
-def test_a_hundred_whole_sessions_at_once(deployment: Deployment, clients: Clients) -> None:
+def test_a_hundred_simultaneous_sessions_are_answered_correctly(deployment: Deployment, clients: Clients) -> None:
     notebooks = at_once(lambda _: mixed_session(clients.new()), PEOPLE)
 
     deployment.wait_for_rest()
@@ -42,6 +42,6 @@ def test_a_hundred_whole_sessions_at_once(deployment: Deployment, clients: Clien
 
 
 @pytest.mark.spec("SC-003", "SC-006", "SC-010")
-def test_a_few_whole_sessions_at_once(make_settings: MakeSettings) -> None:
+def test_a_few_simultaneous_sessions_are_answered_correctly(make_settings: MakeSettings) -> None:
     with serving(create_app(make_settings())) as url, Clients(url) as clients:
         at_once(lambda _: mixed_session(clients.new()), A_FEW)

@@ -23,7 +23,7 @@ def statuses(answers: list[dict[str, httpx2.Response]], action: str) -> Counter[
 @pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.spec("EDGE-concurrent-task-updates", "FR-020", "FR-021", "FR-022", "SC-006", "SC-010", "NFR-012")
-def test_a_hundred_devices_of_one_person_at_once(deployment: Deployment, clients: Clients) -> None:
+def test_a_hundred_devices_of_one_person_never_corrupt_the_tasks(deployment: Deployment, clients: Clients) -> None:
     ada = Person.sign_up(clients.new())
     kept = ada.adds_task("Kept")
     toggled, deleted, edited, guarded = (f"/api/tasks/{ada.adds_task()['id']}" for _ in range(4))

@@ -39,12 +39,12 @@ pytestmark = [
 ]
 
 
-def test_a_server_holds_on_to_nothing(fresh_database: DatabaseCopy, tmp_path: Path) -> None:
+def test_a_server_does_not_grow(fresh_database: DatabaseCopy, tmp_path: Path) -> None:
     with deployments.server(fresh_database, tmp_path / "log", SETTINGS | SMALL_POOL) as server:
         live_through(server, SERVER_TURNS)
 
 
-def test_a_function_holds_on_to_nothing(fresh_database: DatabaseCopy) -> None:
+def test_a_function_does_not_grow(fresh_database: DatabaseCopy) -> None:
     require_pgbouncer()
     with deployments.functions(fresh_database, 1, SETTINGS) as function:
         live_through(function, FUNCTION_TURNS)

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from dev.embedded_postgres.server import CHECKOUT
+from dev.paths import CHECKOUT
 from tests.conftest import ORIGIN, SECRET
 
 

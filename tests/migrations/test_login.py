@@ -52,7 +52,7 @@ def test_the_login_has_no_rights_but_to_take_the_two_roles(fresh_database: Datab
 
 
 @pytest.mark.spec("NFR-014", "SC-020")
-def test_the_login_s_statements_and_transactions_end_by_themselves(fresh_database: DatabaseCopy) -> None:
+def test_the_login_has_timeouts_for_statements_and_transactions(fresh_database: DatabaseCopy) -> None:
     with connect(fresh_database.url) as connection:
         limits = [
             connection.run(f"show {name}")
@@ -63,7 +63,7 @@ def test_the_login_s_statements_and_transactions_end_by_themselves(fresh_databas
 
 
 @pytest.mark.spec("SC-013")
-def test_the_owner_s_string_in_both_places_works_and_says_that_it_protects_less(
+def test_the_owners_url_in_both_variables_works_with_a_warning(
     empty_database: DatabaseCopy, make_client: MakeClient
 ) -> None:
     said: list[str] = []
@@ -79,7 +79,7 @@ def test_the_owner_s_string_in_both_places_works_and_says_that_it_protects_less(
 
 
 @pytest.mark.spec("NFR-007", "NFR-008", "SC-018")
-def test_a_wrong_password_of_the_login_is_one_line_that_does_not_show_it(fresh_database: DatabaseCopy) -> None:
+def test_a_wrong_password_of_the_login_is_reported_without_showing_it(fresh_database: DatabaseCopy) -> None:
     with pytest.raises(MigrationFailed) as raised:
         migrate(fresh_database.owner_url, fresh_database.login_url("todo_api", "s3cr3t"), lambda _: None)
 
@@ -100,7 +100,7 @@ def test_a_wrong_password_of_the_login_is_one_line_that_does_not_show_it(fresh_d
     ],
     ids=["wrong password", "no server", "unknown mode", "no URL"],
 )
-def test_what_is_wrong_with_the_owner_s_string_is_one_line_without_a_password(
+def test_an_unusable_owners_url_is_reported_without_its_password(
     fresh_database: DatabaseCopy, direct_url: str, sentence: str
 ) -> None:
     with pytest.raises(MigrationFailed) as raised:
@@ -113,7 +113,7 @@ def test_what_is_wrong_with_the_owner_s_string_is_one_line_without_a_password(
 
 
 @pytest.mark.spec("SC-013", "SC-018")
-def test_make_migrate_ends_with_that_line_and_an_exit_code() -> None:
+def test_make_migrate_reports_a_failure_in_one_line_and_exit_code_1() -> None:
     started = start_migrating(
         "postgresql://postgres:s3cr3t@127.0.0.1:1/todo", "postgresql://app:s3cr3t@127.0.0.1:1/todo"
     )
@@ -127,7 +127,7 @@ def test_make_migrate_ends_with_that_line_and_an_exit_code() -> None:
 
 
 @pytest.mark.spec("SC-013")
-def test_a_database_of_another_revision_is_one_clear_line(fresh_database: DatabaseCopy) -> None:
+def test_a_database_of_another_revision_is_reported_in_one_line(fresh_database: DatabaseCopy) -> None:
     with fresh_database.connect_as_owner() as owner:
         owner.run("update alembic_version set version_num = '9999'")
 
@@ -136,14 +136,14 @@ def test_a_database_of_another_revision_is_one_clear_line(fresh_database: Databa
 
 
 @pytest.mark.spec("SC-014")
-def test_two_different_databases_are_noticed(fresh_database: DatabaseCopy, empty_database: DatabaseCopy) -> None:
+def test_two_different_databases_are_refused(fresh_database: DatabaseCopy, empty_database: DatabaseCopy) -> None:
     with pytest.raises(MigrationFailed, match="are different databases"):
         migrate(fresh_database.owner_url, empty_database.url, lambda _: None)
 
 
 @pytest.mark.spec("SC-014", "NFR-008")
 @pytest.mark.parametrize("credentials", ["app2", "app2:"])
-def test_a_login_without_a_password_is_not_made(empty_database: DatabaseCopy, credentials: str) -> None:
+def test_a_login_without_a_password_is_not_created(empty_database: DatabaseCopy, credentials: str) -> None:
     url = empty_database.url.replace(empty_database.url.split("//")[1].split("@")[0], credentials)
 
     with pytest.raises(MigrationFailed, match="has no password"):

@@ -69,7 +69,7 @@ def test_one_revision_back_and_forward_again_keeps_every_row(
 
 @pytest.mark.spec("SC-013", "SC-010")
 @pytest.mark.parametrize("revision", ["0002", "0001"])
-def test_undoing_the_tables_refuses_while_they_hold_rows_and_leaves_all_as_it_was(
+def test_a_downgrade_of_tables_with_rows_is_refused_and_changes_nothing(
     fresh_database: DatabaseCopy, make_client: MakeClient, revision: str
 ) -> None:
     ada = Person.sign_up(make_client(database_url=fresh_database.url))
@@ -88,7 +88,7 @@ def test_undoing_the_tables_refuses_while_they_hold_rows_and_leaves_all_as_it_wa
 
 
 @pytest.mark.spec("SC-013")
-def test_undoing_and_making_empty_tables_works(fresh_database: DatabaseCopy) -> None:
+def test_empty_tables_can_be_downgraded_and_upgraded_again(fresh_database: DatabaseCopy) -> None:
     with alembic(fresh_database) as config:
         command.downgrade(config, "base")
     tables = tables_of(fresh_database)
@@ -100,7 +100,7 @@ def test_undoing_and_making_empty_tables_works(fresh_database: DatabaseCopy) -> 
 
 
 @pytest.mark.spec("SC-013")
-def test_an_upgrade_of_what_is_up_to_date_changes_nothing(fresh_database: DatabaseCopy) -> None:
+def test_an_upgrade_of_an_up_to_date_database_changes_nothing(fresh_database: DatabaseCopy) -> None:
     said: list[str] = []
 
     migrate(fresh_database.owner_url, fresh_database.url, said.append)

@@ -105,7 +105,7 @@ def test_the_database_itself_refuses_what_the_api_would_not_send(fresh_database:
 
 
 @pytest.mark.spec("SC-012")
-def test_ids_are_uuids_of_version_7_in_the_order_of_their_birth(fresh_database: DatabaseCopy) -> None:
+def test_ids_are_uuids_of_version_7_in_the_order_of_creation(fresh_database: DatabaseCopy) -> None:
     [rows] = fresh_database.query(
         "select uuid_v7()::text from generate_series(1, 50) where pg_sleep(0.002) is not null"
     )

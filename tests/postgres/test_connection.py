@@ -30,7 +30,7 @@ from backend.postgres.dialect import Dialect
 from backend.postgres.network import ConnectFailed, ConnectionLost, OutOfTime
 from backend.postgres.sqlstates import sqlstate
 from backend.postgres.url import DatabaseUrl
-from dev.embedded_postgres.server import CHECKOUT
+from dev.paths import CHECKOUT
 from tests.support.database_copy import LOGIN, DatabaseCopy
 from tests.support.database_fixtures import CountFlights, through
 
@@ -126,7 +126,7 @@ class TestMessages:
     """One flight a statement."""
 
     @pytest.mark.parametrize("values", [(), (7,)])
-    def test_begin_and_the_role_ride_with_the_first_statement(
+    def test_begin_and_the_role_are_sent_with_the_first_statement(
         self, connect: Connect, sent: list[bytes], values: tuple[int, ...]
     ) -> None:
         connected = connect(role=AUTH_ROLE)
@@ -137,7 +137,9 @@ class TestMessages:
         assert statements(flight) == ["BEGIN", 'SET LOCAL ROLE "todo_auth"', statement]
 
     @pytest.mark.parametrize("values", [(), (7,)])
-    def test_later_statements_travel_alone(self, connect: Connect, sent: list[bytes], values: tuple[int, ...]) -> None:
+    def test_later_statements_are_sent_alone(
+        self, connect: Connect, sent: list[bytes], values: tuple[int, ...]
+    ) -> None:
         connected = connect(role=AUTH_ROLE)
         value(connected, "select 1")
         value(connected, "select $1::int" if values else "select 7", *values)
@@ -151,7 +153,7 @@ class TestMessages:
             end()
             assert [kinds(flight) for flight in sent] == ["Q"]
 
-    def test_nothing_is_sent_to_end_what_was_not_begun(self, connect: Connect, sent: list[bytes]) -> None:
+    def test_ending_a_transaction_that_did_not_begin_sends_nothing(self, connect: Connect, sent: list[bytes]) -> None:
         connected = connect(role=AUTH_ROLE)
         connected.commit()
         connected.rollback()
@@ -198,7 +200,7 @@ class TestMessages:
             value(connected, "select 1/0")
         assert proxy.round_trips - before == 1
 
-    def test_sqlalchemy_asks_nothing_at_the_start(
+    def test_sqlalchemy_sends_no_queries_of_its_own(
         self, shared_database: DatabaseCopy, sent: list[bytes], count_flights: CountFlights
     ) -> None:
         proxy = count_flights(shared_database.server.port)
@@ -244,14 +246,14 @@ class TestTransactions:
         connected.rollback()
         assert value(connected, "select current_user") == AUTH_ROLE
 
-    def test_a_role_that_is_not_there_lets_nothing_through(self, connect: Connect) -> None:
+    def test_a_missing_role_lets_no_statement_run(self, connect: Connect) -> None:
         connected = connect(role='no"body')
         with pytest.raises(DatabaseError):
             value(connected, "select 1")
         connected.rollback()
         assert connected.is_quiet
 
-    def test_committing_what_has_failed_is_an_error_and_not_a_silent_rollback(self, connect: Connect) -> None:
+    def test_committing_a_failed_transaction_is_an_error_and_no_silent_rollback(self, connect: Connect) -> None:
         connected = connect()
         with pytest.raises(DatabaseError):
             value(connected, "select 1/0")
@@ -259,7 +261,7 @@ class TestTransactions:
             connected.commit()
         assert value(connected, "select 1") == 1
 
-    def test_a_savepoint_outlives_an_error(self, connect: Connect) -> None:
+    def test_a_savepoint_can_be_used_after_an_error(self, connect: Connect) -> None:
         connected = connect()
         cursor = connected.cursor()
         cursor.execute("savepoint here")
@@ -270,7 +272,7 @@ class TestTransactions:
         connected.commit()
 
     @pytest.mark.parametrize("values", [(), (1,)])
-    def test_autocommit_would_run_outside_the_role(
+    def test_autocommit_with_a_role_is_refused(
         self, connect: Connect, sent: list[bytes], values: tuple[int, ...]
     ) -> None:
         connected = connect(role=AUTH_ROLE)
@@ -291,7 +293,7 @@ class TestTransactions:
 class TestRefused:
     """What does not work behind a transaction pooler must not be there."""
 
-    def test_prepared_statements(self, connect: Connect, sent: list[bytes]) -> None:
+    def test_prepared_statements_are_refused(self, connect: Connect, sent: list[bytes]) -> None:
         connected = connect()
         with pytest.raises(NotSupportedError):
             connected.prepare_statement("select 1")
@@ -299,19 +301,19 @@ class TestRefused:
             connected.prepare("select 1")
         assert sent == []
 
-    def test_copy(self, connect: Connect, sent: list[bytes]) -> None:
+    def test_copy_is_refused(self, connect: Connect, sent: list[bytes]) -> None:
         connected = connect()
         with pytest.raises(NotSupportedError):
             connected.cursor().execute("copy users to stdout", stream=object())
         assert sent == []
 
-    def test_pg8000s_own_ways_to_run_a_statement_carry_the_role_too(self, connect: Connect) -> None:
+    def test_pg8000s_own_methods_run_a_statement_with_the_role_too(self, connect: Connect) -> None:
         connected = connect(role=AUTH_ROLE)
         assert connected.execute_simple("select current_user").rows == [[AUTH_ROLE]]
         connected.commit()
         assert connected.execute_unnamed("select current_user").rows == [[AUTH_ROLE]]
 
-    def test_a_closed_cursor_and_a_closed_connection(self, connect: Connect) -> None:
+    def test_a_closed_cursor_and_a_closed_connection_refuse_statements(self, connect: Connect) -> None:
         connected = connect()
         cursor = connected.cursor()
         cursor.close()
@@ -366,7 +368,7 @@ class TestValues:
 
     @pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/St_Johns", "Pacific/Kiritimati", "-07:30"])
     @pytest.mark.parametrize("moment", ["2026-02-03T04:05:06.789012+00:00", "1999-12-31T23:59:59+00:00"])
-    def test_a_moment_is_the_same_in_every_time_zone(self, connect: Connect, zone: str, moment: str) -> None:
+    def test_a_timestamp_is_the_same_in_every_time_zone(self, connect: Connect, zone: str, moment: str) -> None:
         connected = connect()
         value(connected, "select set_config('timezone', $1, true)", zone)
         read = value(connected, "select $1::timestamptz", moment)
@@ -479,7 +481,7 @@ class TestErrors:
 class TestNetwork:
     """Sockets, time limits and last words."""
 
-    def test_small_messages_leave_at_once_and_a_dead_peer_is_noticed(self, connect: Connect) -> None:
+    def test_small_messages_leave_at_once_and_a_dead_peer_is_detected(self, connect: Connect) -> None:
         sock = connect()._usock
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
@@ -513,7 +515,7 @@ class TestNetwork:
         connected.rollback()
         connected.close()
 
-    def test_a_server_that_reads_no_more_is_given_up_too(
+    def test_sending_to_a_frozen_server_has_a_time_limit(
         self, connect: Connect, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         connected = connect()
@@ -528,7 +530,7 @@ class TestNetwork:
         finally:
             os.kill(frozen, signal.SIGCONT)
 
-    def test_what_is_left_of_the_requests_time_is_the_limit(self, connect: Connect) -> None:
+    def test_the_requests_remaining_time_is_the_limit(self, connect: Connect) -> None:
         connected = connect()
         deadline.start(0.2)
         try:
@@ -539,9 +541,7 @@ class TestNetwork:
         finally:
             deadline._deadline.set(None)
 
-    def test_what_comes_after_the_end_of_the_requests_time_is_not_sent(
-        self, connect: Connect, sent: list[bytes]
-    ) -> None:
+    def test_nothing_is_sent_after_the_requests_deadline(self, connect: Connect, sent: list[bytes]) -> None:
         connected = connect()
         value(connected, "select 1")
         sent.clear()
@@ -554,7 +554,7 @@ class TestNetwork:
         assert sent == []
         assert not connected.is_quiet
 
-    def test_the_servers_last_words_are_kept(self, connect: Connect, shared_database: DatabaseCopy) -> None:
+    def test_the_servers_last_error_message_is_raised(self, connect: Connect, shared_database: DatabaseCopy) -> None:
         connected = connect()
         pid = value(connected, "select pg_backend_pid()")
         with shared_database.connect_as_owner() as owner:
@@ -575,7 +575,7 @@ class TestNetwork:
         with pytest.raises(ConnectionLost):
             value(connected, "select 1")
 
-    def test_an_idle_connection_notices_that_the_server_is_gone(
+    def test_an_idle_connection_detects_that_the_server_is_gone(
         self, connect: Connect, shared_database: DatabaseCopy
     ) -> None:
         connected = connect()
@@ -600,13 +600,13 @@ class TestNetwork:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
     @pytest.mark.parametrize("host", ["nowhere.invalid", "a..b", f"{'a' * 64}.example.com", "256.0.0.1"])
-    def test_a_host_that_cannot_exist_is_no_connection(self, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_host_that_cannot_exist_is_a_failed_connection(self, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(connection, "WAKE_PAUSE_SECONDS", 0)
         with pytest.raises(ConnectFailed) as failed:
             Connection.open(DatabaseUrl.parse(f"postgresql://ada:secret@{host}/todo"))
         assert "secret" not in str(failed.value)
 
-    def test_a_unix_socket_is_as_good(self, tmp_path: Any, shared_database: DatabaseCopy) -> None:
+    def test_a_unix_socket_works_too(self, tmp_path: Any, shared_database: DatabaseCopy) -> None:
         path = tmp_path / ".s.PGSQL.5432"
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(path))

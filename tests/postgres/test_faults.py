@@ -208,7 +208,7 @@ def saying(garbage: bytes) -> Fault:
 class TestConnecting:
     """No connection comes about."""
 
-    def test_refused(
+    def test_a_refused_connection(
         self, cleo_behind_gate: Person, gate: Gate, impatient: Impatient, superuser: OwnerConnection
     ) -> None:
         gate.close()
@@ -218,7 +218,7 @@ class TestConnecting:
         check_healed(cleo_behind_gate)
         check_nobody_is_connected(superuser)
 
-    def test_a_name_that_is_not_known(
+    def test_an_unknown_host_name(
         self,
         cleo_behind_gate: Person,
         impatient: Impatient,
@@ -269,7 +269,7 @@ class TestConnecting:
             check_healed(there)
         check_nobody_is_connected(superuser)
 
-    def test_silence(
+    def test_a_server_that_never_answers(
         self, cleo_behind_gate: Person, gate: Gate, impatient: Impatient, superuser: OwnerConnection
     ) -> None:
         gate.fault = gate.hold
@@ -291,7 +291,7 @@ class TestConnecting:
         check_nobody_is_connected(superuser)
 
     @pytest.mark.parametrize("state", ["53300", "57P03", "08P01"])
-    def test_a_server_that_is_full_or_starting_up_is_asked_once_more(
+    def test_a_server_that_is_full_or_starting_up_is_tried_once_more(
         self, state: str, cleo_behind_gate: Person, gate: Gate
     ) -> None:
         fields = f"SFATAL\0VFATAL\0C{state}\0Mnot now\0\0".encode()
@@ -510,7 +510,7 @@ class TestRefusedByTheServer:
     @pytest.mark.spec("EDGE-concurrent-task-updates")
     @at_either
     @pytest.mark.parametrize("state", ["40001", "40P01"])
-    def test_who_has_to_give_way_is_run_again(
+    def test_a_conflict_is_retried(
         self, moment: Callable[..., None], state: str, cleo: Person, superuser: OwnerConnection
     ) -> None:
         moment(superuser, f"if nextval('attempts') <= 2 then raise exception 'no' using errcode = '{state}'; end if")
@@ -518,7 +518,7 @@ class TestRefusedByTheServer:
         assert superuser.run("select last_value from attempts") == [[3]]
 
     @at_either
-    def test_who_always_has_to_give_way_gives_up(
+    def test_a_conflict_that_persists_is_503(
         self, moment: Callable[..., None], cleo: Person, superuser: OwnerConnection
     ) -> None:
         moment(superuser, "perform nextval('attempts'); raise exception 'no' using errcode = '40001'")
@@ -527,7 +527,7 @@ class TestRefusedByTheServer:
         superuser.run("drop trigger fail on tasks")
         check_healed(cleo)
 
-    def test_a_real_deadlock_ends_well_for_both(
+    def test_a_real_deadlock_lets_both_transactions_succeed(
         self, cleo: Person, fresh_database: DatabaseCopy, superuser: OwnerConnection, meanwhile: Meanwhile
     ) -> None:
         task = cleo.adds_task("Deadlocked")

@@ -102,7 +102,7 @@ def one_by_one(client: Client) -> None:
     client.connected.autocommit = False
 
 
-def test_ten_thousand_statements_of_sixty_clients_on_five_connections(crowded: DatabaseUrl) -> None:
+def test_sixty_clients_on_five_connections_get_only_their_own_answers(crowded: DatabaseUrl) -> None:
     def act(number: int) -> int:
         in_role = number % 2 == 0
         with Connection.open(crowded, role=AUTH_ROLE if in_role else None) as connected:
@@ -153,7 +153,7 @@ def use_the_api(url: str, rounds: int) -> Callable[[int], list[int]]:
 @pytest.mark.spec("SC-020", "NFR-013")
 @pytest.mark.parametrize("rounds", [1, pytest.param(30, marks=pytest.mark.long)])
 @pytest.mark.timeout(900)
-def test_a_hundred_people_with_a_connection_per_request_behind_the_pooler(
+def test_a_hundred_people_are_served_through_the_pooler(
     rounds: int, make_settings: MakeSettings, pooler: Pooler, fresh_database: DatabaseCopy
 ) -> None:
     settings = make_settings(
@@ -169,7 +169,7 @@ def test_a_hundred_people_with_a_connection_per_request_behind_the_pooler(
 @pytest.mark.spec("SC-020", "NFR-013")
 @pytest.mark.parametrize("rounds", [1, pytest.param(30, marks=pytest.mark.long)])
 @pytest.mark.timeout(900)
-def test_a_hundred_people_on_a_pool_of_twenty(
+def test_a_hundred_people_are_served_by_a_pool_of_twenty(
     rounds: int, make_settings: MakeSettings, fresh_database: DatabaseCopy
 ) -> None:
     settings = make_settings(database_url=fresh_database.url, database_pool_size=20, signups_per_address=HTTP_CLIENTS)

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from dev.embedded_postgres.server import CHECKOUT
+from dev.paths import CHECKOUT
 from tests.conftest import ORIGIN, SECRET
 from tests.support.database_copy import DatabaseCopy
 from tests.support.database_fixtures import CountFlights, Elsewhere, through
@@ -68,7 +68,7 @@ each_operation_the_slow_ones_later = pytest.mark.parametrize(
 
 @pytest.mark.spec("NFR-010", "SC-020")
 @each_operation
-def test_through_the_pooler_with_tls(
+def test_round_trips_of_each_operation_through_the_pooler_with_tls(
     operation: Operation,
     ada: Person,
     elsewhere: Elsewhere,
@@ -91,7 +91,7 @@ def test_through_the_pooler_with_tls(
 
 @pytest.mark.spec("NFR-010", "SC-020")
 @each_operation
-def test_on_plain_tcp(
+def test_round_trips_of_each_operation_on_plain_tcp(
     operation: Operation,
     ada: Person,
     elsewhere: Elsewhere,
@@ -111,7 +111,7 @@ def test_on_plain_tcp(
 
 
 @pytest.mark.spec("NFR-010", "SC-020")
-def test_a_warm_application_needs_as_many(
+def test_a_warm_application_needs_as_many_round_trips(
     ada: Person,
     elsewhere: Elsewhere,
     pooler: Pooler,
@@ -146,7 +146,7 @@ raise SystemExit(0 if answer.status_code == int(os.environ["STATUS"]) else f"{an
 @pytest.mark.spec("NFR-010", "SC-020")
 @pytest.mark.real_passwords
 @each_operation_the_slow_ones_later
-def test_a_fresh_process_needs_as_many(
+def test_a_fresh_process_needs_as_many_round_trips(
     operation: Operation,
     ada: Person,
     pooler: Pooler,

@@ -70,7 +70,7 @@ def test_a_changed_password_counts_at_once(fresh_database: DatabaseCopy, stretch
         owner.run("drop role somebody_else")
 
 
-def test_what_is_remembered_has_a_limit(stretched: list[bytes]) -> None:
+def test_the_cache_of_stretched_passwords_has_a_limit(stretched: list[bytes]) -> None:
     for salt in range(3 * scram.SALTS_AT_ONCE):
         core.hi(hashlib.sha256, b"password", salt.to_bytes(16, "big"), core.IterationCount(4096))
 

@@ -32,7 +32,7 @@ ADA = "postgresql://ada:secret"
 
 @pytest.mark.spec("NFR-008")
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+pg8000"])
-def test_neons_string_is_taken_as_printed(scheme: str) -> None:
+def test_neons_string_is_accepted_as_printed(scheme: str) -> None:
     url = DatabaseUrl.parse(AS_PRINTED.replace("postgresql", scheme))
     assert url == DatabaseUrl(
         user="ada",
@@ -69,7 +69,7 @@ def test_neons_string_is_taken_as_printed(scheme: str) -> None:
         (f"{ADA}@h/todo?channel_binding=disable", {"tls": True, "channel_binding_required": False}),
     ],
 )
-def test_what_a_string_means(text: str, expected: dict[str, object]) -> None:
+def test_a_connection_string_is_parsed(text: str, expected: dict[str, object]) -> None:
     url = DatabaseUrl.parse(text)
     assert {name: getattr(url, name) for name in expected} == expected
 
@@ -109,7 +109,7 @@ def test_what_a_string_means(text: str, expected: dict[str, object]) -> None:
         ),
     ],
 )
-def test_what_is_refused(text: str, complaint: str) -> None:
+def test_an_unusable_connection_string_is_refused_with_the_reason(text: str, complaint: str) -> None:
     with pytest.raises(InvalidDatabaseUrl) as refused:
         DatabaseUrl.parse(text)
     assert complaint in str(refused.value)
@@ -175,7 +175,7 @@ def test_no_error_shows_the_password_however_it_was_typed(password: str, rest: s
 
 
 @pytest.mark.parametrize("url", ["postgresql://ada:a%00b@h/db", "postgresql://a%00@h/db", "postgresql://ada@h%00/db"])
-def test_what_postgresql_cannot_take_is_refused_at_once(url: str) -> None:
+def test_a_null_character_is_refused(url: str) -> None:
     with pytest.raises(InvalidDatabaseUrl, match=r"U\+0000"):
         DatabaseUrl.parse(url)
 
@@ -188,7 +188,7 @@ def test_an_encoded_password_arrives_as_it_is_and_is_not_shown(password: str) ->
 
 
 @given(text=st.text(max_size=60))
-def test_nonsense_is_refused_and_nothing_worse(text: str) -> None:
+def test_random_text_is_parsed_or_refused_without_another_error(text: str) -> None:
     for url in (text, f"postgresql://{text}", f"postgresql://a:b@{text}/c", f"postgresql://a:b@c/d?{text}"):
         with suppress(InvalidDatabaseUrl):
             DatabaseUrl.parse(url)
@@ -249,7 +249,7 @@ class TestVerification:
         answer = elsewhere(ada, database_url=url, database_ca_file=str(impostor.ca_file)).get("/api/tasks")
         assert (answer.status_code, unavailable(logged)) == (503, ["ERROR"])
 
-    def test_an_authority_of_its_own_is_refused(
+    def test_a_certificate_of_an_unknown_authority_is_refused(
         self,
         ada: Person,
         elsewhere: Elsewhere,
@@ -266,7 +266,7 @@ class TestVerification:
         answer = elsewhere(ada, database_url=f"{shared_database.url}?sslmode=require").get("/api/tasks")
         assert (answer.status_code, unavailable(logged)) == (503, ["WARNING"])
 
-    def test_a_login_that_is_not_bound_to_the_channel_is_refused_where_that_is_required(
+    def test_a_login_without_the_required_channel_binding_is_refused(
         self,
         ada: Person,
         elsewhere: Elsewhere,
@@ -317,14 +317,14 @@ class TlsServer:
             served.result()
 
 
-def test_the_server_is_told_which_host_is_meant(tmp_path: Path) -> None:
+def test_the_tls_handshake_names_the_host(tmp_path: Path) -> None:
     server = TlsServer(tmp_path)
     with server.serving() as url, pytest.raises(ConnectFailed):
         Connection(url)
     assert server.asked_for == ["localhost"]
 
 
-def test_a_login_that_is_bound_to_the_channel_is_accepted(tmp_path: Path) -> None:
+def test_a_login_with_channel_binding_is_accepted(tmp_path: Path) -> None:
     server = TlsServer(tmp_path)
     mechanism = ScramMechanism("SCRAM-SHA-256-PLUS")
     known = mechanism.make_auth_info("secret")

@@ -12,4 +12,4 @@ def hash_cheaply(replace: Callable[[object, str, object], None] = setattr) -> No
     """
     cheap = passwords.context.copy(argon2__rounds=1, argon2__memory_cost=8)
     replace(passwords, "context", cheap)
-    replace(passwords, "HASH_OF_NOBODY", cheap.hash("nobody's password"))
+    replace(passwords, "HASH_FOR_UNKNOWN_EMAIL", cheap.hash("nobody's password"))

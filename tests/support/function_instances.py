@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
-from dev.embedded_postgres.server import CHECKOUT
 from dev.local_lambda.events import http_event
 from dev.local_lambda.loopback import Endpoint, LoopbackServer
 from dev.local_lambda.runtime_api import LambdaInstance
+from dev.paths import CHECKOUT
 from dev.user_error import UserError
 
 TEXT_TYPES = ("application/json", "application/javascript", "application/xml", "text/")

@@ -17,8 +17,9 @@ import pytest
 from pg8000.native import Connection
 
 from backend.postgres.url import DatabaseUrl
-from dev.embedded_postgres.account import give
-from dev.embedded_postgres.server import CHECKOUT, EmbeddedPostgres
+from dev.embedded_postgres.account import change_owner
+from dev.embedded_postgres.server import EmbeddedPostgres
+from dev.paths import CHECKOUT
 from tests.support.database_copy import LOGIN, LOGIN_PASSWORD, DatabaseCopy
 from tests.support.missing import missing
 
@@ -44,7 +45,7 @@ class CertificateAuthority:
         command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         command += ["-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", f"/CN={name} of the tests"]
         subprocess.run([*command, *options], check=True, capture_output=True)
-        give(key)
+        change_owner(key)
         return key, certificate
 
 
@@ -76,7 +77,7 @@ class Pooler:
         self.port = _free_port()
         self._pid_file = self._directory / "run" / "pgbouncer.pid"
         self._pid_file.parent.mkdir()
-        give(self._pid_file.parent)
+        change_owner(self._pid_file.parent)
         self._configuration = self._write(
             "pgbouncer.ini",
             f"""
@@ -174,7 +175,7 @@ class Pooler:
         path = self._directory / name
         path.write_text("\n".join(line.strip() for line in text.splitlines()) + "\n")
         path.chmod(0o600)
-        give(path)
+        change_owner(path)
         return path
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import uvicorn
 
-from dev.embedded_postgres.server import CHECKOUT
+from dev.paths import CHECKOUT
 
 CLIENTS_AT_ONCE = 1024
 STOP_SECONDS = 10

@@ -47,7 +47,7 @@ def test_gives_the_whole_task(ada: Person) -> None:
 
 
 @pytest.mark.spec("FR-016", "US2-1", "SC-003")
-def test_belongs_to_who_created_it_whatever_the_body_says(ada: Person, ben: Person) -> None:
+def test_belongs_to_its_creator_whatever_the_body_says(ada: Person, ben: Person) -> None:
     task = ada.adds_task(user_id=ben.id, id=str(uuid4()), completed=True, version=9, created_at="2000-01-01T00:00:00Z")
 
     assert task["user_id"] == ada.id
@@ -105,7 +105,7 @@ def test_a_title_has_1_to_200_characters(ada: Person, title: str) -> None:
         ({"text": "Buy milk"}, "must be text"),
     ],
 )
-def test_refuses_other_titles(ada: Person, title: object, message: str) -> None:
+def test_refuses_invalid_titles(ada: Person, title: object, message: str) -> None:
     refusal = refusal_of(ada, title=title)
 
     assert refusal == {"detail": f"title: {message}", "errors": [{"field": "title", "message": message}]}
@@ -137,7 +137,7 @@ def test_a_description_has_up_to_2000_characters_and_is_kept_as_it_is(ada: Perso
         (False, "must be text"),
     ],
 )
-def test_refuses_other_descriptions(ada: Person, description: object, message: str) -> None:
+def test_refuses_invalid_descriptions(ada: Person, description: object, message: str) -> None:
     refusal = refusal_of(ada, title="Buy milk", description=description)
 
     assert refusal == {"detail": f"description: {message}", "errors": [{"field": "description", "message": message}]}

@@ -50,7 +50,7 @@ def test_null_and_empty_clear_the_description(ada: Person, task: dict[str, Any],
 
 
 @pytest.mark.spec("FR-020")
-def test_takes_completed_as_it_is_given(ada: Person, task: dict[str, Any]) -> None:
+def test_sets_completed_to_the_given_value(ada: Person, task: dict[str, Any]) -> None:
     path = f"/api/tasks/{task['id']}"
 
     answers = [ada.put(path, json={"completed": completed}).json() for completed in (True, False, False, True)]
@@ -104,7 +104,7 @@ def test_changes_nothing_when_a_part_is_invalid(ada: Person, task: dict[str, Any
 
 
 @pytest.mark.spec("FR-016", "SC-003", "NFR-004")
-def test_ignores_members_that_nobody_may_change(ada: Person, ben: Person, task: dict[str, Any]) -> None:
+def test_ignores_members_that_cannot_be_changed(ada: Person, ben: Person, task: dict[str, Any]) -> None:
     others = {"id": ben.id, "user_id": ben.id, "created_at": "2000-01-01T00:00:00Z", "version": 99}
 
     changed = ada.put(f"/api/tasks/{task['id']}", json={"title": "Buy bread", **others}).json()

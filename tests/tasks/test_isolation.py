@@ -31,7 +31,7 @@ def comparable(response: httpx2.Response) -> tuple[int, bytes, dict[str, str]]:
 
 @pytest.mark.spec("FR-019", "FR-023", "FR-031", "US2-4", "US2-8", "SC-003")
 @pytest.mark.parametrize(("method", "suffix", "options"), CASES.values(), ids=CASES)
-def test_it_is_404_and_stays_as_it_is(
+def test_another_users_task_is_404_and_stays_unchanged(
     ada: Person, ben: Person, method: str, suffix: str, options: dict[str, Any]
 ) -> None:
     task = ada.adds_task("Ada's", description="private")
@@ -46,7 +46,7 @@ def test_it_is_404_and_stays_as_it_is(
 
 @pytest.mark.spec("FR-019", "FR-031", "SC-003", "SC-018")
 @pytest.mark.parametrize(("method", "suffix", "options"), CASES.values(), ids=CASES)
-def test_the_answer_does_not_tell_it_from_one_that_never_was(
+def test_another_users_task_is_answered_like_an_unknown_one(
     ada: Person, ben: Person, method: str, suffix: str, options: dict[str, Any]
 ) -> None:
     task = ada.adds_task()
@@ -67,7 +67,9 @@ def test_two_people_on_one_connection_never_see_each_other(ada: Person, ben: Per
 
 
 @pytest.mark.spec("FR-019", "FR-023", "SC-003")
-def test_the_queries_keep_people_apart_by_themselves(make_client: MakeClient, fresh_database: DatabaseCopy) -> None:
+def test_the_queries_separate_people_without_row_level_security(
+    make_client: MakeClient, fresh_database: DatabaseCopy
+) -> None:
     """PostgreSQL's own check would hide a query that has forgotten whose task it wants."""
     fresh_database.query("alter table tasks disable row level security")
     client = make_client(database_url=fresh_database.url)

@@ -15,7 +15,7 @@ LIMIT_REACHED = {"detail": "You have as many tasks as can be stored. Please dele
 
 
 @pytest.mark.spec("NFR-016")
-def test_beyond_the_limit_a_sentence_says_so(make_client: MakeClient) -> None:
+def test_a_task_beyond_the_limit_is_refused_with_a_sentence(make_client: MakeClient) -> None:
     ada = Person.sign_up(make_client(tasks_per_user=2))
     tasks = [ada.adds_task(), ada.adds_task()]
 
@@ -37,7 +37,7 @@ def test_a_deleted_task_makes_room(make_client: MakeClient) -> None:
 
 
 @pytest.mark.spec("SC-003")
-def test_everybody_has_a_limit_of_their_own(make_client: MakeClient) -> None:
+def test_each_user_has_a_separate_limit(make_client: MakeClient) -> None:
     client = make_client(tasks_per_user=1)
     ada, ben = Person.sign_up(client), Person.sign_up(client)
     ada.adds_task()
@@ -46,7 +46,7 @@ def test_everybody_has_a_limit_of_their_own(make_client: MakeClient) -> None:
 
 
 @pytest.mark.spec("SC-010", "NFR-017")
-def test_of_20_at_once_exactly_those_get_in_for_whom_there_is_room(make_settings: MakeSettings) -> None:
+def test_of_20_at_once_exactly_as_many_succeed_as_there_is_room_for(make_settings: MakeSettings) -> None:
     room, simultaneous = 7, 20
     with (
         serving(create_app(make_settings(tasks_per_user=10, database_pool_size=simultaneous))) as url,

@@ -24,7 +24,7 @@ def test_holds_all_tasks_oldest_first(ada: Person) -> None:
 
 
 @pytest.mark.spec("FR-017", "US2-2", "SC-003")
-def test_holds_nobody_else_s_tasks(ada: Person, ben: Person) -> None:
+def test_holds_no_tasks_of_other_users(ada: Person, ben: Person) -> None:
     of_ada, of_ben = ada.adds_task("Ada's"), ben.adds_task("Ben's")
 
     assert ada.tasks() == [of_ada]
@@ -43,7 +43,7 @@ def test_shows_each_task_as_it_is_now_in_its_old_place(ada: Person) -> None:
 
 
 @pytest.mark.spec("FR-017", "FR-042")
-def test_writes_a_task_with_the_very_text_of_every_other_endpoint(ada: Person) -> None:
+def test_writes_a_task_with_the_same_text_as_every_other_endpoint(ada: Person) -> None:
     awkward = 'é 👩 "quotes" \\ / \n\t\x01\x7f \u2028 </script> \u00a0'
     path = f"/api/tasks/{ada.adds_task(awkward, description=awkward)['id']}"
 
@@ -62,7 +62,7 @@ def test_ignores_query_parameters(ada: Person, ben: Person) -> None:
 
 
 @pytest.mark.spec("FR-017", "SC-007")
-def test_is_compressed_above_64_kib_for_who_accepts_it(ada: Person) -> None:
+def test_is_compressed_above_64_kib_when_the_client_accepts_it(ada: Person) -> None:
     for number in range(40):
         ada.adds_task(f"task {number}", description="d" * 2000)
 

@@ -104,7 +104,7 @@ def test_a_new_member_of_the_model_is_in_the_list_by_itself(ada: Person, monkeyp
         version: int
 
     ada.adds_task()
-    monkeypatch.setattr(statements, "LIST", statements.list_of(WithVersion))
+    monkeypatch.setattr(statements, "LIST", statements.select_json_list(WithVersion))
     assert list(ada.tasks()[0]) == [*TaskPublic.model_fields, "version"]
 
 
@@ -138,7 +138,7 @@ def add_many(owner: OwnerConnection) -> AddMany:
 class TestCompression:
     """A list that is large leaves compressed, because Lambda's answers end at 6 MB."""
 
-    def test_a_large_list_is_compressed_for_who_accepts_that(self, ada: Person, add_many: AddMany) -> None:
+    def test_a_large_list_is_compressed_when_the_client_accepts_it(self, ada: Person, add_many: AddMany) -> None:
         add_many(ada, 200, 400)
         plain = ada.get("/api/tasks", headers={"Accept-Encoding": "identity"})
         packed = ada.get("/api/tasks", headers={"Accept-Encoding": "gzip"})

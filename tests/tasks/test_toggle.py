@@ -8,7 +8,7 @@ from tests.support.people import Person
 
 
 @pytest.mark.spec("FR-021", "FR-042", "US2-6")
-def test_turns_completed_over_and_back(ada: Person) -> None:
+def test_inverts_completed_each_time(ada: Person) -> None:
     task = ada.adds_task("Buy milk", description="Oat")
     path = f"/api/tasks/{task['id']}"
 

@@ -73,7 +73,7 @@ def test_a_change_of_any_other_version_is_412_and_changes_nothing(
 
 
 @pytest.mark.spec("EDGE-concurrent-task-updates")
-def test_of_two_people_who_read_the_same_version_the_second_is_told(ada: Person) -> None:
+def test_of_two_changes_of_the_same_version_the_second_is_412(ada: Person) -> None:
     path = f"/api/tasks/{ada.adds_task()['id']}"
     phone, laptop = ada, ada.signs_in()
     known_to_both = {"If-Match": phone.get(path).headers["ETag"]}
@@ -87,7 +87,7 @@ def test_of_two_people_who_read_the_same_version_the_second_is_told(ada: Person)
 
 
 @pytest.mark.spec("EDGE-concurrent-task-updates")
-def test_an_edit_between_reading_and_writing_makes_the_later_one_409(
+def test_an_edit_is_409_when_another_edit_came_between_read_and_write(
     ada: Person, task: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, read = f"/api/tasks/{task['id']}", service.get
@@ -108,7 +108,7 @@ def test_an_edit_between_reading_and_writing_makes_the_later_one_409(
 
 
 @pytest.mark.spec("EDGE-concurrent-task-updates", "FR-021")
-def test_a_toggle_needs_no_version_to_count(ada: Person, task: dict[str, Any]) -> None:
+def test_a_toggle_works_without_a_version(ada: Person, task: dict[str, Any]) -> None:
     path = f"/api/tasks/{task['id']}"
 
     for _ in range(3):

@@ -62,7 +62,7 @@ def test_a_header_that_is_not_the_api_s_is_not_allowed(client: TestClient) -> No
 
 @pytest.mark.spec("FR-039", "NFR-024")
 @pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
-def test_no_other_page_may(client: TestClient, ada: Person, origin: str) -> None:
+def test_another_origin_may_neither_send_nor_read(client: TestClient, ada: Person, origin: str) -> None:
     asked = preflight(client, origin, "GET", "/api/tasks")
     answered = ada.get("/api/tasks", headers={"Origin": origin})
 
@@ -75,7 +75,7 @@ def test_no_other_page_may(client: TestClient, ada: Person, origin: str) -> None
 
 
 @pytest.mark.spec("FR-039", "NFR-024", "SC-008")
-def test_there_may_be_several_frontends_written_as_people_do(make_client: MakeClient) -> None:
+def test_several_frontends_may_be_configured(make_client: MakeClient) -> None:
     client = make_client(
         frontend_url=" https://todo.example.com/ ,http://localhost:3000,, https://App.Example.org:8443//"
     )
@@ -87,7 +87,7 @@ def test_there_may_be_several_frontends_written_as_people_do(make_client: MakeCl
 
 
 @pytest.mark.spec("FR-039")
-def test_nobody_is_ever_told_that_any_origin_will_do(client: TestClient, ada: Person) -> None:
+def test_no_answer_allows_every_origin(client: TestClient, ada: Person) -> None:
     for origin in (ORIGIN, "http://evil.example"):
         for response in (ada.get("/api/tasks", headers={"Origin": origin}), preflight(client, origin, "GET", "/")):
             assert response.headers.get("Access-Control-Allow-Origin") != "*"

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend.app import create_app
-from backend.aws.handler import WithGateway
+from backend.aws.handler import GatewayState
 from backend.web.docs import PACKAGE_ASSETS
 from tests.conftest import MakeClient, MakeSettings
 from tests.support.applications import close
@@ -53,7 +53,7 @@ def test_a_page_loads_only_what_this_server_has(client: TestClient, page: str, s
 
 @pytest.mark.spec("SC-009", "NFR-004")
 @pytest.mark.parametrize("path", [*PAGES, "/docs/start.js", "/redoc/start.js", *PACKAGE_ASSETS])
-def test_whatever_belongs_to_a_page_allows_no_other_source(client: TestClient, path: str) -> None:
+def test_pages_and_assets_allow_no_other_source(client: TestClient, path: str) -> None:
     policy = client.get(path).headers["Content-Security-Policy"].split("; ")
 
     assert "default-src 'none'" in policy
@@ -65,7 +65,7 @@ def test_whatever_belongs_to_a_page_allows_no_other_source(client: TestClient, p
 
 @pytest.mark.spec("SC-009")
 @pytest.mark.parametrize("path", PACKAGE_ASSETS)
-def test_an_asset_is_the_package_s_file_as_what_it_is(client: TestClient, path: str) -> None:
+def test_an_asset_is_the_packages_file_with_its_media_type(client: TestClient, path: str) -> None:
     response = client.get(path)
 
     assert response.headers["Content-Type"] == MEDIA_TYPES[path.rpartition(".")[2]]
@@ -100,7 +100,7 @@ def test_a_browser_may_keep_what_has_a_version_and_nothing_else(client: TestClie
         "/docs/oauth2-redirect",
     ],
 )
-def test_nothing_else_can_be_read_through_them(client: TestClient, path: str) -> None:
+def test_no_other_file_can_be_read_through_the_pages(client: TestClient, path: str) -> None:
     response = client.get(path)
 
     assert response.status_code == 404
@@ -116,14 +116,14 @@ class BehindStage:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.with_gateway = WithGateway(app)
+        self.gateway_state = GatewayState(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             asked = f"/{STAGE}{scope['path']}"
             events = {"/docs": {"rawPath": asked}, "/redoc": {"requestContext": {"path": asked}}}  # payloads 2.0, 1.0
             scope["aws.event"] = events[scope["path"]]
-            await self.with_gateway(scope, receive, send)
+            await self.gateway_state(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
@@ -150,9 +150,7 @@ def test_a_page_can_only_be_read(client: TestClient, page: str) -> None:
     assert response.headers["Allow"] == "GET, HEAD"
 
 
-def test_no_file_is_read_and_no_code_of_the_package_runs_before_somebody_asks(
-    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_creating_the_application_reads_no_asset(make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: Path, *_: object, **__: object) -> str:
         raise AssertionError(self)
 

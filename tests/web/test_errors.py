@@ -51,7 +51,7 @@ ALLOWED = {
 
 @pytest.mark.spec("FR-035", "NFR-016", "SC-004")
 @pytest.mark.parametrize(("path", "allowed"), ALLOWED.items(), ids=lambda value: value if "/" not in value else "")
-def test_another_method_is_405_and_told_which_there_are(client: TestClient, path: str, allowed: str) -> None:
+def test_an_unsupported_method_is_405_with_the_allowed_methods(client: TestClient, path: str, allowed: str) -> None:
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"} - set(allowed.split(", ")):
         for same_path in (path, path.rstrip("/") + "/"):
             response = client.request(method, same_path)
@@ -104,7 +104,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.spec("FR-034", "FR-035", "US3-9", "NFR-007", "SC-018")
-def test_what_nobody_expected_is_a_500_that_tells_nothing(ada: Person, broken: str) -> None:
+def test_an_unexpected_error_is_a_500_without_details(ada: Person, broken: str) -> None:
     response = ada.get("/api/tasks")
 
     assert response.status_code == 500
@@ -113,7 +113,7 @@ def test_what_nobody_expected_is_a_500_that_tells_nothing(ada: Person, broken: s
 
 
 @pytest.mark.spec("FR-034", "NFR-015", "US3-9", "NFR-007", "SC-018")
-def test_a_500_is_logged_where_it_arose_with_the_request_s_id_and_without_the_text(
+def test_a_500_is_logged_with_its_place_and_request_id_without_the_text(
     ada: Person, broken: str, logged: Callable[[], list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     response = ada.get("/api/tasks")

@@ -80,7 +80,7 @@ def test_no_answer_names_the_software_or_sets_a_cookie(ada: Person) -> None:
         ("GZIP;Q=0", None),
     ],
 )
-def test_a_long_list_is_compressed_for_who_accepts_that(ada: Person, accepted: str, encoding: str | None) -> None:
+def test_a_long_list_is_compressed_when_the_client_accepts_it(ada: Person, accepted: str, encoding: str | None) -> None:
     for _ in range(GZIP_MINIMUM_BYTES // 2000 // 4 + 1):  # four bytes each
         ada.adds_task(description="😀" * 2000)
 
@@ -92,7 +92,7 @@ def test_a_long_list_is_compressed_for_who_accepts_that(ada: Person, accepted: s
 
 
 @pytest.mark.spec("SC-006", "NFR-004")
-def test_very_many_headers_are_combined_in_a_moment() -> None:
+def test_very_many_headers_are_combined_quickly() -> None:
     """It happens before anybody is asked who they are; comparing each with each other took half a minute."""
     combined: list[Scope] = []
 

@@ -56,7 +56,7 @@ def test_the_document_is_served(client: TestClient) -> None:
 
 @pytest.mark.spec("SC-009")
 @pytest.mark.parametrize(("path", "tool"), [("/docs", "swagger-ui"), ("/redoc", "redoc")])
-def test_it_can_be_read_in_a_browser(client: TestClient, path: str, tool: str) -> None:
+def test_the_document_can_be_read_in_a_browser(client: TestClient, path: str, tool: str) -> None:
     response = client.get(path)
 
     assert response.status_code == 200
@@ -66,7 +66,7 @@ def test_it_can_be_read_in_a_browser(client: TestClient, path: str, tool: str) -
 
 
 @pytest.mark.spec("SC-011")
-def test_the_root_says_what_this_is_and_the_health_check_that_the_database_answers(client: TestClient) -> None:
+def test_the_root_names_the_service_and_the_health_check_is_ok(client: TestClient) -> None:
     assert client.get("/").json() == {
         "name": DOCUMENT["info"]["title"],
         "version": DOCUMENT["info"]["version"],
@@ -89,7 +89,7 @@ def test_an_operation_says_what_it_is_for(method: str, path: str, operation: dic
 
 
 @pytest.mark.spec("SC-009", "NFR-019")
-def test_operations_are_named_for_what_generated_clients_call_them() -> None:
+def test_operation_ids_are_the_method_names_of_generated_clients() -> None:
     names = [operation["operationId"] for _, _, operation in OPERATIONS]
 
     assert sorted(names) == sorted(OPERATION_IDS)
@@ -115,13 +115,15 @@ def test_the_bearer_token_is_a_jwt() -> None:
 
 @pytest.mark.spec("SC-009", "SC-004", "NFR-019", "FR-035")
 @each_operation
-def test_an_operation_tells_every_status_that_it_can_give(method: str, path: str, operation: dict[str, Any]) -> None:
+def test_an_operation_documents_every_status_that_it_can_give(
+    method: str, path: str, operation: dict[str, Any]
+) -> None:
     assert set(operation["responses"]) == STATUSES[method, path] | ALWAYS_POSSIBLE
 
 
 @pytest.mark.spec("SC-009", "SC-019", "FR-035", "NFR-027")
 @each_operation
-def test_errors_have_the_model_that_they_really_have(method: str, path: str, operation: dict[str, Any]) -> None:
+def test_an_operation_documents_the_model_of_its_errors(method: str, path: str, operation: dict[str, Any]) -> None:
     errors = {status: response for status, response in operation["responses"].items() if status >= "400"}
 
     assert {status: schema_of(response) for status, response in errors.items()} == {
@@ -132,7 +134,7 @@ def test_errors_have_the_model_that_they_really_have(method: str, path: str, ope
 
 @pytest.mark.spec("SC-009", "NFR-019")
 @each_operation
-def test_an_answer_tells_its_headers(method: str, path: str, operation: dict[str, Any]) -> None:
+def test_an_operation_documents_the_headers_of_its_answers(method: str, path: str, operation: dict[str, Any]) -> None:
     is_one_task = "/tasks" in path and method != "DELETE" and (method, path) != ("GET", "/api/tasks")
     special = {"401": {"WWW-Authenticate"}, "429": {"Retry-After"}, "503": {"Retry-After"}}
     special |= {"200": {"ETag"}, "201": {"ETag"}} if is_one_task else {}

@@ -106,7 +106,7 @@ def test_ordinary_e_mails_are_accepted_as_they_are(email: str) -> None:
 
 
 @pytest.mark.spec("FR-024")
-def test_white_space_means_what_python_takes_off() -> None:
+def test_white_space_is_what_python_strips() -> None:
     in_the_schema = {chr(code) for code in range(0x110000) if re.fullmatch(SPACE, chr(code))}
 
     assert in_the_schema == {chr(code) for code in range(0x110000) if not chr(code).strip()}

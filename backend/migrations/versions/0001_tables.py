@@ -44,8 +44,8 @@ def upgrade() -> None:
         sa.Column("email", sa.Text, nullable=False),
         sa.Column("password_hash", sa.Text, nullable=False),
         sa.Column("name", sa.Text, nullable=False),
-        _moment("created_at"),
-        _moment("updated_at"),
+        _timestamp("created_at"),
+        _timestamp("updated_at"),
         sa.PrimaryKeyConstraint("id", name="pk_users"),
         sa.UniqueConstraint("email", name="uq_users_email"),
         sa.CheckConstraint(
@@ -61,8 +61,8 @@ def upgrade() -> None:
         sa.Column("completed", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("user_id", sa.Uuid, nullable=False),
         sa.Column("version", sa.Integer, nullable=False, server_default=sa.text("1")),
-        _moment("created_at"),
-        _moment("updated_at"),
+        _timestamp("created_at"),
+        _timestamp("updated_at"),
         sa.PrimaryKeyConstraint("id", name="pk_tasks"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_tasks_user_id_users", ondelete="CASCADE"),
         sa.CheckConstraint("char_length(title) between 1 and 200 and btrim(title) <> ''", name=op.f("ck_tasks_title")),
@@ -75,10 +75,10 @@ def upgrade() -> None:
         sa.Column("user_id", sa.Uuid, nullable=False),
         sa.Column("current_jti", sa.Uuid, nullable=False),
         sa.Column("previous_jti", sa.Uuid),
-        _moment("rotated_at"),
+        _timestamp("rotated_at"),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True)),
-        _moment("created_at"),
+        _timestamp("created_at"),
         sa.PrimaryKeyConstraint("id", name="pk_refresh_tokens"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_refresh_tokens_user_id_users", ondelete="CASCADE"),
     )
@@ -95,7 +95,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the tables, unless that would lose what people stored."""
+    """Drop the tables, unless there are users or tasks in them."""
     connection = op.get_bind()
     for table in ("users", "tasks"):
         connection.execute(sa.text(f"lock table {table} in access exclusive mode"))
@@ -110,5 +110,5 @@ def _id() -> sa.Column[object]:
     return sa.Column("id", sa.Uuid, nullable=False, server_default=sa.text("uuid_v7()"))
 
 
-def _moment(name: str) -> sa.Column[object]:
+def _timestamp(name: str) -> sa.Column[object]:
     return sa.Column(name, sa.DateTime(timezone=True), nullable=False, server_default=sa.text("now()"))

@@ -15,10 +15,10 @@ ROLES = ("todo_auth", "todo_user")
 
 
 def upgrade() -> None:
-    """Let PostgreSQL itself keep everybody to their own tasks.
+    """Make PostgreSQL itself restrict each user to their own tasks.
 
-    `todo_auth`, as which every transaction starts, reaches accounts and sign-ins. `todo_user`, to which the check of a
-    sign-in switches, reaches the tasks of the user in `app.user_id`. Neither can log in.
+    Every transaction starts with the role `todo_auth`, which reaches accounts and sign-ins. The check of the sign-in
+    switches to the role `todo_user`, which reaches the tasks of the user in `app.user_id`. Neither role can log in.
     """
     for role in ROLES:
         # Roles belong to the whole cluster: another database may have made them already.
@@ -58,9 +58,9 @@ def upgrade() -> None:
             for each row execute function set_updated_at()
         """)
 
-    # A function's statements see what was committed before they began, the statement around it does not: so the count
-    # is exact although others insert at the same moment. Far from the limit nobody has to queue for it; a thousand is
-    # more than Lambda runs at once.
+    # A statement inside this function sees what was committed before it began; the statement around the function does
+    # not. So the count is exact even when other transactions insert at the same time. Far from the limit no transaction
+    # waits for the lock: a thousand is more than Lambda runs at once.
     op.execute("""
         create function has_room_for_task(tasks_per_user integer) returns boolean language plpgsql volatile as $$
         declare
@@ -76,7 +76,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take it all back but the roles, which other databases of the cluster may use."""
+    """Undo everything except the roles, which other databases of the cluster may use."""
     op.execute("drop function has_room_for_task(integer)")
     for table in ("users", "tasks"):
         op.execute(f"drop trigger {table}_set_updated_at on {table}")

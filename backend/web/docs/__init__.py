@@ -1,8 +1,8 @@
-"""`/docs` and `/redoc`: the API's documentation as pages that load nothing from anywhere else.
+"""`/docs` and `/redoc`: the API's documentation as pages that load nothing from other servers.
 
-Somebody types a bearer token into `/docs`, so no third party's script may run there: Swagger UI and Redoc come from a
-locked package (requirements.in), of which only the files are served, under a policy that allows no other source and no
-inline script. So the pages also work without the internet. Nothing is read before somebody asks for it.
+Users type an access token into `/docs`, so no third party's script may run there. Swagger UI and Redoc come from a
+locked package (requirements.in), of which only the files are served. The Content-Security-Policy allows no other source
+and no inline script. So the pages also work without the internet. No file is read before a request asks for it.
 """
 
 from functools import partial
@@ -15,10 +15,10 @@ from string import Template
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-OURS = Path(__file__).parent
+FOLDER = Path(__file__).parent
 PACKAGE = "fastapi_standalone_docs"
 PAGES = {"/docs": "docs.html", "/redoc": "redoc.html"}
-OUR_ASSETS = {"/docs/start.js": "docs.js", "/redoc/start.js": "redoc.js"}
+START_SCRIPTS = {"/docs/start.js": "docs.js", "/redoc/start.js": "redoc.js"}
 PACKAGE_ASSETS = {
     "/docs/swagger-ui.css": "swagger/swagger-ui.css",
     "/docs/swagger-ui-bundle.js": "swagger/swagger-ui-bundle.js",
@@ -26,12 +26,12 @@ PACKAGE_ASSETS = {
     "/redoc/logo-mini.svg": "redoc/logo-mini.svg",
 }
 MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-POLICY = {
+SECURITY_HEADERS = {
     "Content-Security-Policy": "; ".join(
         [
             "default-src 'none'",
             "script-src 'self'",
-            "style-src 'self' 'unsafe-inline'",  # both draw with styles that they make
+            "style-src 'self' 'unsafe-inline'",  # Swagger UI and Redoc make inline styles
             "img-src 'self' data:",
             "connect-src 'self'",
             "worker-src blob:",  # Redoc's search
@@ -47,33 +47,33 @@ def install(app: FastAPI) -> None:
     """Serve the pages and what they load. FastAPI's own, which load from a CDN, must be off."""
 
     def page(request: Request, *, name: str) -> Response:
-        values = {"title": escape(app.title), "root": escape(_root(request)), "version": version(PACKAGE)}
-        return _answer(OURS / name, Template((OURS / name).read_text()).substitute(values))
+        values = {"title": escape(app.title), "root": escape(_base_path(request)), "version": version(PACKAGE)}
+        return _file_response(FOLDER / name, Template((FOLDER / name).read_text()).substitute(values))
 
-    def our_asset(_: Request, *, name: str) -> Response:
-        return _answer(OURS / name)
+    def start_script(_: Request, *, name: str) -> Response:
+        return _file_response(FOLDER / name)
 
     def package_asset(request: Request, *, name: str) -> Response:
         package = find_spec(PACKAGE)
         assert package is not None
         assert package.origin is not None
-        answer = _answer(Path(package.origin).parent / "static" / name)
-        if request.query_params.get("version") == version(PACKAGE):  # while two versions are deployed, both are asked
+        answer = _file_response(Path(package.origin).parent / "static" / name)
+        if request.query_params.get("version") == version(PACKAGE):  # during a deployment another version may answer
             answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return answer
 
     for path, name in PAGES.items():
         app.add_route(path, partial(page, name=name), include_in_schema=False)
-    for path, name in OUR_ASSETS.items():
-        app.add_route(path, partial(our_asset, name=name), include_in_schema=False)
+    for path, name in START_SCRIPTS.items():
+        app.add_route(path, partial(start_script, name=name), include_in_schema=False)
     for path, name in PACKAGE_ASSETS.items():
         app.add_route(path, partial(package_asset, name=name), include_in_schema=False)
 
 
-def _answer(file: Path, content: str | None = None) -> Response:
-    return Response(content or file.read_bytes(), headers=POLICY, media_type=MEDIA_TYPES[file.suffix])
+def _file_response(file: Path, content: str | None = None) -> Response:
+    return Response(content or file.read_bytes(), headers=SECURITY_HEADERS, media_type=MEDIA_TYPES[file.suffix])
 
 
-def _root(request: Request) -> str:
-    """What a browser has in front of the API's paths: API Gateway's stage, or what a proxy has taken off."""
+def _base_path(request: Request) -> str:
+    """The prefix of the API's paths as a browser sees them: API Gateway's stage, or what a proxy has removed."""
     return str(request.scope.get("root_path", "")) + str(getattr(request.state, "stage", ""))

@@ -1,4 +1,4 @@
-"""Random secrets that a developer's machine makes once and keeps."""
+"""Random secrets for a developer's machine: generated once, then kept in a file."""
 
 import os
 import secrets
@@ -7,8 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def kept_secret(path: Path) -> str:
-    """The secret in `path`, readable by its owner alone; made where there is none yet, the same for all who ask."""
+def local_secret(path: Path) -> str:
+    """The secret in the file `path`, which only its owner can read. It is generated when the file is missing.
+
+    Processes that ask at the same time all get the same secret.
+    """
     if not path.exists():
         with tempfile.NamedTemporaryFile("w", dir=path.parent) as fresh:
             fresh.write(secrets.token_urlsafe(36))

@@ -1,4 +1,4 @@
-"""Locks between processes. The system gives one up when the last process holding it has ended, however it ended."""
+"""Locks between processes. The operating system releases a lock when the last process that holds it has ended."""
 
 import fcntl
 import os
@@ -7,9 +7,10 @@ from pathlib import Path
 
 
 def acquire(path: Path, wait_seconds: float = 0) -> int | None:
-    """Lock the file `path`, made where it is missing, and return its descriptor; None when others keep it for too long.
+    """Lock the file `path`, which is created when it is missing.
 
-    The lock lasts until the descriptor is closed here and in every process that inherited it.
+    :return: the file's descriptor; None when another process still holds the lock after `wait_seconds`. The lock lasts
+        until the descriptor is closed in this process and in every process that inherited it
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + wait_seconds
