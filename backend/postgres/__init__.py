@@ -33,7 +33,10 @@ def engine(url: DatabaseUrl, *, opening: Opening | None = None, **pool: Any) -> 
     :param pool: how connections are kept, as `sqlalchemy.create_engine` takes it
     """
     return create_engine(
-        URL.create(f"postgresql+{DRIVER}"), creator=partial(Connection, url, opening=opening), hide_parameters=True, **pool
+        URL.create(f"postgresql+{DRIVER}"),
+        creator=partial(Connection, url, opening=opening),
+        hide_parameters=True,
+        **pool,
     )
 
 

@@ -43,7 +43,9 @@ Flight = Callable[[], bytes]
 class _TryAgain(Exception):
     """A second try may succeed: without pipelining, and maybe after a pause or with another mechanism."""
 
-    def __init__(self, cause: ConnectFailed, *, pause: bool = False, remember: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, cause: ConnectFailed, *, pause: bool = False, remember: Callable[[], None] | None = None
+    ) -> None:
         self.cause, self.pause, self.remember = cause, pause, remember
 
 

@@ -64,7 +64,9 @@ def sasl_initial_response(mechanism: str, first: bytes) -> bytes:
 
 def fields(body: bytes) -> dict[str, str]:
     """The fields of an ErrorResponse or a NoticeResponse, by their one-letter names. `C` and `M` are always there."""
-    found = {part[:1].decode("ascii", "replace"): part[1:].decode("utf-8", "replace") for part in body.split(b"\0") if part}
+    found = {
+        part[:1].decode("ascii", "replace"): part[1:].decode("utf-8", "replace") for part in body.split(b"\0") if part
+    }
     return {"C": "XX000", "M": ""} | found
 
 

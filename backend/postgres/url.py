@@ -45,9 +45,7 @@ class DatabaseUrl:
     pipeline: bool = True
 
     @classmethod
-    def parse(
-        cls, url: str, *, ca_file: str | None = None, pipeline: bool = True, sam_local: bool = False
-    ) -> Self:
+    def parse(cls, url: str, *, ca_file: str | None = None, pipeline: bool = True, sam_local: bool = False) -> Self:
         """Read a connection string.
 
         :param ca_file: PEM file to trust in place of the system's certificates
