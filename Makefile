@@ -1,11 +1,13 @@
 # GNU make 3.81 or newer (macOS has that one). `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help start test test-long bench check build build-ApiFunction invoke openapi traceability migrate validate deploy lock clean clean-data FORCE
+.PHONY: help start test test-long coverage bench check check-code check-workflows build build-ApiFunction invoke openapi \
+	traceability schema migrate migration validate deploy lock clean clean-data FORCE
 
 # The Python that .venv is made from: the first of these that runs, is 3.11 or newer and can make an environment.
 # 3.13 is what Lambda runs. `make PYTHON=python3.12 ...` chooses, and makes .venv anew if it is of another one.
-PYTHONS = $(if $(PYTHON),$(PYTHON),.venv/bin/python python3.13 $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/3.13*/bin/python \
-	python3.14 python3.12 python3.11 python3)
+# Where pyenv has no 3.13, .python-version makes all of pyenv's commands fail, so its versions are tried by their paths.
+PYTHONS = $(if $(PYTHON),$(PYTHON),.venv/bin/python $(foreach version,3.13 3.14 3.12 3.11,python$(version) \
+	$(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/$(version)*/bin/python) python3 /usr/bin/python3)
 USABLE = import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 help: ## list the targets
@@ -17,17 +19,33 @@ start: .venv/installed ## serve the API on http://127.0.0.1:8000 (PORT=8001 for 
 test: .venv/installed ## run the tests on a PostgreSQL of their own (ARGS="-k refresh -x" for pytest)
 	@.venv/bin/python -m pytest $(ARGS)
 
-check: .venv/installed ## check style and types
+coverage: .venv/installed ## run the tests, and fail when they run less than 97 % of backend/ (ARGS as for test)
+	@.venv/bin/python -m pytest --cov $(ARGS)
+
+check: check-code check-workflows ## check style, types, which part imports which, and the workflows
+
+check-code: .venv/installed
 	@.venv/bin/ruff check backend benchmarks dev tests
 	@.venv/bin/ruff format --check backend benchmarks dev tests
 	@.venv/bin/mypy backend benchmarks dev tests
 	@.venv/bin/lint-imports --no-cache
+
+check-workflows: .venv/installed
+	@$(IS_VALID) --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(IS_VALID) --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yml
+	@$(IS_VALID) --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(IS_VALID) --schemafile dev/pre-commit.schema.json .pre-commit-config.yaml
+	@.venv/bin/zizmor -qq --offline --strict-collection --collect=all .github .pre-commit-config.yaml
+IS_VALID = .venv/bin/check-jsonschema --quiet
 
 openapi: .venv/installed ## write openapi.json, the contract that a test compares with what is served
 	@.venv/bin/python -m dev.openapi
 
 traceability: .venv/installed ## write docs/traceability.md, the tests of every line of the specification
 	@.venv/bin/python -m tests.support.traceability
+
+schema: .venv/installed ## write tests/migrations/schema.sql, the schema that a test compares with the migrations'
+	@.venv/bin/python -m tests.migrations.schema
 
 test-long: .venv/installed ## run the tests that take minutes
 	@.venv/bin/python -m pytest -m long $(ARGS)
@@ -54,6 +72,9 @@ invoke: .venv/installed ## handle one event as Lambda would, without Docker: mak
 migrate: .venv/installed ## bring the database of DATABASE_URL up to date (DATABASE_DIRECT_URL is its owner's)
 	@.venv/bin/python -m backend.migrations
 
+migration: .venv/installed ## write a migration for what the models have become: make migration NAME=add_note
+	@.venv/bin/python -m dev.new_migration $(if $(filter command,$(origin NAME)),"$$NAME") $(if $(EMPTY),--empty)
+
 validate: .venv-sam/installed ## check template.yaml
 	@SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate
 
@@ -65,10 +86,11 @@ lock: ## choose the newest packages that requirements*.in allow, and write requi
 	uv pip compile $(LOCK) requirements/dev.in --output-file requirements/dev.txt
 	uv pip compile $(LOCK) requirements/sam.in --output-file requirements/sam.txt
 LOCK = --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	--custom-compile-command "make lock"
+	--custom-compile-command "make lock (uv pip compile --universal --python-version 3.11)"
 
 clean: ## remove .venv and caches; the data of `make start` stay
-	rm -rf .venv .venv-sam tests/frontend/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .aws-sam
+	rm -rf .venv .venv-sam .aws-sam tests/frontend/node_modules
+	rm -rf .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-data: ## remove the database and the secrets of `make start`

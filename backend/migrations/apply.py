@@ -21,7 +21,7 @@ LOGIN_SETTINGS = {"statement_timeout": "8s", "lock_timeout": "5s", "idle_in_tran
 
 
 class MigrationFailed(ConfigurationError):
-    """The message is one line that says what to correct. It contains no password."""
+    """A migration failed. The message is one line that says what to correct, without a password in it."""
 
 
 def migrate(direct_url: str, database_url: str, say: Callable[[str], None]) -> None:

@@ -66,7 +66,7 @@ class RequestLog:
                 headers[REQUEST_ID_HEADER] = request_id
             await send(message)
 
-        # In the context of this request's task, which its threads inherit: others run at the same time.
+        # The keys belong to this request's task and the threads it starts: other requests run at the same time.
         logger.thread_safe_append_keys(request_id=request_id)
         try:
             await self.app(scope, receive, send_with_headers)
