@@ -24,7 +24,9 @@ SETTINGS = {
     "standard_conforming_strings": "on",
 }
 """Another client of the pooler, or `ALTER DATABASE … SET`, may have changed these. They are set for this transaction."""
-LEFT_MILLISECONDS = "greatest(1, floor(extract(epoch from ends - clock) * 1000))::bigint::text"
+MOST_MILLISECONDS = 60_000
+LEFT_MILLISECONDS = f"least({MOST_MILLISECONDS}, greatest(1, floor(extract(epoch from ends - clock) * 1000)))::int::text"
+"""What is left of the deadline. The limit keeps a clock that is far off from giving PostgreSQL too large a number."""
 MAY_WRITE = messages.unit("show transaction_read_only") + messages.unit("set transaction read write")
 """SHOW goes first because PostgreSQL warns of a SET TRANSACTION that is a flight's first command. A SELECT cannot do
 this: it has a snapshot, and then a transaction that may only read stays one."""

@@ -8,11 +8,11 @@ from uuid import uuid4
 import httpx2
 import pytest
 from passlib.context import CryptContext
-from pg8000.core import Context
 from pg8000.native import Connection as OwnerConnection
 
 from backend.auth import passwords
 from backend.postgres.connection import Connection
+from backend.postgres.cursor import Result
 from tests.conftest import MakeClient
 from tests.support.database_copy import LOGIN, DatabaseCopy
 from tests.support.people import PASSWORD, Person
@@ -53,13 +53,13 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Everything that has been said to PostgreSQL since the test began."""
     said: list[str] = []
-    round_trip = Connection._round_trip
+    execute = Connection.execute
 
-    def round_trip_and_note(self: Connection, messages: bytes, context: Context) -> Context:
-        said.append(context.statement)
-        return round_trip(self, messages, context)
+    def execute_and_note(self: Connection, statement: str, *arguments: Any, **options: Any) -> Result:
+        said.append(statement)
+        return execute(self, statement, *arguments, **options)
 
-    monkeypatch.setattr(Connection, "_round_trip", round_trip_and_note)
+    monkeypatch.setattr(Connection, "execute", execute_and_note)
     return said
 
 

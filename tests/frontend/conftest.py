@@ -37,7 +37,7 @@ def chromium() -> dict[str, str]:
 def clock(fresh_database: DatabaseCopy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     """The time of the APIs and of their database, which stands until a page waits."""
     with fresh_database.connect_as_owner() as owner:
-        yield Clock(owner, fresh_database.name, monkeypatch)
+        yield Clock(owner, monkeypatch)
 
 
 @pytest.fixture
