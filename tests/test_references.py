@@ -51,7 +51,7 @@ def test_a_reference_to_nothing_is_noticed(kind: str, file: str, text: str, prob
 @pytest.mark.parametrize("kind", CHECKS)
 def test_what_exists_or_is_made_at_run_time_is_no_problem(kind: str) -> None:
     text = """
-        [a](../README.md), [b](https://example.com/nowhere.md), `make deploy ENV=prod`, .data/postgres/nowhere,
+        [a](../README.md), [b](https://example.com/nowhere.md), `make deploy ENV=prod <<< y`, .data/nowhere,
         `.venv/bin/python -m dev.start`, `backend.main.handler`, events/*.json, `….json`, tests/<part>/test_….py,
         web/openapi.py, backend/main.py:1, `DATABASE_URL`, requirements*.in, pg8000/core.py, text/plain
     """
