@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.references import CHECKS, anchors, problems, prose, read, sources
+from tests.support.references import CHECKS, ELSEWHERE, anchors, problems, prose, read, sources
 
 HERE = "docs/deploying.md"
 
@@ -57,6 +57,12 @@ def test_what_exists_or_is_made_at_run_time_is_no_problem(kind: str) -> None:
     """
 
     assert problems(kind, HERE, text) == []
+
+
+def test_every_exception_is_needed() -> None:
+    everything = "".join(prose(file, read(file)) for file in sources())
+
+    assert [name for name in ELSEWHERE if name not in everything] == []
 
 
 def test_anchors_are_those_that_github_makes() -> None:

@@ -31,7 +31,6 @@ ELSEWHERE = {
     "event.json",  # the reader's own files
     "variables.json",
     "todo-api/dev",  # a secret's name
-    "…/error",  # an address of Lambda's runtime API
 }
 """What looks like a path of this repository and is none."""
 
