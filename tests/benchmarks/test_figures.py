@@ -59,7 +59,7 @@ def test_a_finding_says_how_far_it_is_from_its_target(ratio: float, is_met: bool
 
 
 def candidate(name: str, rate: float, **counts: Any) -> Candidate:
-    """A contender that was measured with 16 clients."""
+    """A candidate that was measured with 16 clients."""
     measured = Results(seconds=1, answered_in_time=int(rate), **counts)
     return Candidate(name, start=pytest.fail, results={16: measured}, rates={16: [rate, rate * 9, 0]})
 
@@ -117,7 +117,7 @@ def test_the_report_says_what_is_not_met_by_how_much_and_why() -> None:
     assert "- list (20% above): the database is slow.\n" in text
     assert "never told" not in text
     assert "the reason is not known" in report_of([Finding.at_most("list", 0.3, 0.25)])
-    assert "What is not met" not in report_of([met])
+    assert "Targets that are not met" not in report_of([met])
 
 
 def test_a_machine_that_cannot_run_the_bundle_says_what_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
