@@ -1,13 +1,14 @@
 # GNU make 3.81 or newer (macOS has that one). `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help start test test-long coverage bench check check-code check-workflows build build-ApiFunction invoke openapi \
-	traceability schema migrate migration validate deploy lock clean clean-data FORCE
+.PHONY: help start test test-long coverage bench check check-code check-workflows build build-ApiFunction invoke \
+	openapi traceability schema migrate migration validate deploy lock clean clean-data FORCE
 
 # The Python that .venv is made from: the first of these that runs, is 3.11 or newer and can make an environment.
 # 3.13 is what Lambda runs. `make PYTHON=python3.12 ...` chooses, and makes .venv anew if it is of another one.
-# Where pyenv has no 3.13, .python-version makes all of pyenv's commands fail, so its versions are tried by their paths.
-PYTHONS = $(if $(PYTHON),$(PYTHON),.venv/bin/python $(foreach version,3.13 3.14 3.12 3.11,python$(version) \
-	$(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/$(version)*/bin/python) python3 /usr/bin/python3)
+# .python-version has pyenv offer 3.13 alone, and nothing where it has none, so its versions are tried by path too.
+PYTHONS = $(foreach python,$(or $(PYTHON),$(BEST_FIRST)),$(python) \
+	$(python:python%=$(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/%*/bin/python))
+BEST_FIRST = .venv/bin/python python3.13 python3.14 python3.12 python3.11 python3 /usr/bin/python3
 USABLE = import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 help: ## list the targets

@@ -1,4 +1,4 @@
-"""`make bench`: measures what DESIGN.md promises, says how it goes, and writes docs/benchmarks.md."""
+"""`make bench`: measures everything that has a target, and writes docs/benchmarks.md and the targets in README.md."""
 
 import contextlib
 import logging
@@ -13,10 +13,10 @@ from pathlib import Path
 from backend import telemetry
 from backend.settings import Settings
 from benchmarks import cold_start, lists, report, round_trips, sign_in, throughput, warm
-from benchmarks.budget import USUAL, Budget
-from benchmarks.bundles import Bundles, bundles_in_the_making
-from benchmarks.laboratory import Laboratory, laboratory
+from benchmarks.budget import DEFAULT, Budget
+from benchmarks.bundles import Bundles, building_bundles
 from benchmarks.measure import Section
+from benchmarks.testbed import Testbed, build_testbed
 from dev.paths import CHECKOUT
 from dev.user_error import UserError
 
@@ -24,76 +24,78 @@ REPORT = CHECKOUT / "docs" / "benchmarks.md"
 README = CHECKOUT / "README.md"
 NO_COLD_START = "COLD STARTS ARE LEFT OUT"
 
-Say = Callable[[str], None]
+LogProgress = Callable[[str], None]
 
 
 def main() -> None:
-    """Measure for `make bench`, and print the report."""
+    """Measure, write the report and print it."""
     for name in Settings.model_fields:
-        os.environ.pop(name.upper(), None)  # what is measured is configured here alone
+        os.environ.pop(name.upper(), None)  # the benchmark sets them itself
     started = time.monotonic()
 
-    def say(line: str) -> None:
+    def log_progress(line: str) -> None:
         print(f"[{time.monotonic() - started:4.0f} s] {line}", file=sys.stderr, flush=True)
 
-    run(USUAL, REPORT, say)
+    run(DEFAULT, REPORT, log_progress)
     text = REPORT.read_text()
     README.write_text(report.with_targets(README.read_text(), text))
     print(f"\n{text}")
-    say(f"written to {REPORT.relative_to(CHECKOUT)}; the targets to {README.relative_to(CHECKOUT)}, too")
+    log_progress(f"written: {REPORT.relative_to(CHECKOUT)}, and the targets in {README.relative_to(CHECKOUT)}")
 
 
-def run(budget: Budget, into: Path, say: Say) -> None:
-    """Run every measurement; the report is written when all have ended well."""
+def run(budget: Budget, into: Path, log_progress: LogProgress) -> None:
+    """Run every measurement, and write the report to the file `into` when none has failed."""
     load_before, warnings = os.getloadavg()[0], list[str]()
 
     def warn(line: str) -> None:
         warnings.append(line)
-        say(line)
+        log_progress(line)
 
     with ExitStack() as running:
-        nowhere = running.enter_context(open(os.devnull, "w"))
+        devnull = running.enter_context(open(os.devnull, "w"))
         access_log = telemetry.logger.registered_handler
         assert isinstance(access_log, logging.StreamHandler)
-        running.callback(access_log.setStream, access_log.setStream(nowhere))
-        running.enter_context(contextlib.redirect_stdout(nowhere))  # the metrics
-        say(f"load of this machine before: {load_before:.1f}; PostgreSQL, PgBouncer, people and bundles are being made")
+        running.callback(access_log.setStream, access_log.setStream(devnull))
+        running.enter_context(contextlib.redirect_stdout(devnull))  # hides the metrics
+        log_progress(
+            f"load of this machine: {load_before:.1f}; starting PostgreSQL and PgBouncer, building the bundles"
+        )
         bundles = begin_bundles(running, warn)
         if not find_spec("awslambdaric"):
             warn("AWS publishes Lambda's runtime client for Linux only: FUNCTION INSTANCES ARE LEFT OUT")
-        ready = running.enter_context(laboratory(warn, budget))
-        sections = _sections(ready, bundles, say, warn)
-        into.write_text(report.markdown(sections, report.circumstances(ready, load_before=load_before), warnings))
+        testbed = running.enter_context(build_testbed(warn, budget))
+        sections = _sections(testbed, bundles, log_progress, warn)
+        into.write_text(report.markdown(sections, report.circumstances(testbed, load_before=load_before), warnings))
 
 
-def begin_bundles(running: ExitStack, warn: Say) -> Bundles | None:
-    """Have them made until `running` ends, where this machine can run them."""
+def begin_bundles(running: ExitStack, warn: LogProgress) -> Bundles | None:
+    """Start building the bundles. Returns None, with a warning, where this machine cannot run them."""
     try:
-        return running.enter_context(bundles_in_the_making())
-    except UserError as problem:
-        warn(f"{problem}: {NO_COLD_START}")
+        return running.enter_context(building_bundles())
+    except UserError as error:
+        warn(f"{error}: {NO_COLD_START}")
         return None
 
 
-def _are_made(bundles: Bundles, warn: Say) -> bool:
+def _are_complete(bundles: Bundles, warn: LogProgress) -> bool:
     try:
         bundles.wait()
-    except UserError as problem:
-        warn(f"{problem}: {NO_COLD_START}")
+    except UserError as error:
+        warn(f"{error}: {NO_COLD_START}")
         return False
     return True
 
 
-def _sections(ready: Laboratory, bundles: Bundles | None, say: Say, warn: Say) -> list[Section]:
+def _sections(testbed: Testbed, bundles: Bundles | None, log_progress: LogProgress, warn: LogProgress) -> list[Section]:
     sections = []
-    if ready.pooler:
-        sections.append(round_trips.measure(ready, say))  # no clock: the bundles may be made meanwhile
-    if ready.pooler and bundles and _are_made(bundles, warn):
-        sections.append(cold_start.measure(ready, say, bundles))
-    sections.append(warm.measure(ready, say))
-    if ready.pooler:
-        sections += [lists.measure(ready, say), sign_in.measure(ready, say)]
-    return [*sections, throughput.measure(ready, say)]
+    if testbed.pooler:
+        sections.append(round_trips.measure(testbed, log_progress))  # counts, so the bundles can be built meanwhile
+    if testbed.pooler and bundles and _are_complete(bundles, warn):
+        sections.append(cold_start.measure(testbed, log_progress, bundles))
+    sections.append(warm.measure(testbed, log_progress))
+    if testbed.pooler:
+        sections += [lists.measure(testbed, log_progress), sign_in.measure(testbed, log_progress)]
+    return [*sections, throughput.measure(testbed, log_progress)]
 
 
 if __name__ == "__main__":

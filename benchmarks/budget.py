@@ -1,4 +1,4 @@
-"""How much is measured: what the time that `make bench` takes is spent on."""
+"""How often and how long each measurement runs, which decides how long `make bench` takes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,27 +6,27 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Budget:
-    """Rounds, seconds and sizes."""
+    """Numbers of rounds, seconds and sizes."""
 
     list_rounds: Mapping[int, int]
-    """By the number of tasks in the list."""
+    """The number of rounds for each length of the list."""
     sign_in_rounds: int
     warm_rounds: int
     starts: int
     throughput_rounds: int
     step_seconds: Mapping[int, float]
-    """How long so many clients ask in each round."""
+    """The length of a round for each number of clients."""
     warm_up_seconds: float
     instances: int
-    """Of the function, at once."""
+    """The number of function instances that run at once."""
 
     @property
     def most_clients(self) -> int:
-        """How many are needed."""
+        """The largest number of clients at once."""
         return max(self.step_seconds)
 
 
-USUAL = Budget(
+DEFAULT = Budget(
     list_rounds={10: 40, 100: 40, 1000: 30, 10_000: 4},
     sign_in_rounds=25,
     warm_rounds=500,
@@ -36,4 +36,4 @@ USUAL = Budget(
     warm_up_seconds=1,
     instances=8,
 )
-"""About five minutes on two cores that nobody else uses."""
+"""Takes about five minutes on an idle machine with two cores."""

@@ -1,6 +1,6 @@
-"""The deployed folder as `make build` makes it, and as SAM's default builder would, both for this machine.
+"""Builds the folder that Lambda runs, once as `make build` does and once as SAM's default builder would.
 
-They are like Lambda's /var/task: every file of 1980, and nobody may write bytecode into them.
+Both are like Lambda's /var/task: all file times are of 1980, and functions cannot write bytecode into them.
 """
 
 import os
@@ -19,69 +19,69 @@ from dev.paths import CHECKOUT
 from dev.user_error import UserError
 from tests.aws.conftest import RUNTIME
 
-STACK_ALONE = "import fastapi, mangum, sqlmodel, pg8000"
+LIBRARIES_ALONE = "import fastapi, mangum, sqlmodel, pg8000"
 ARCHITECTURE = Architecture.named("x86_64")
 CAN_RUN_HERE = sys.version_info[:2] == PYTHON and sysconfig.get_platform() == "linux-x86_64"
 NO_SOURCES = shutil.ignore_patterns("__pycache__", "node_modules")
 
 
 class Bundles:
-    """Both folders, and what a function needs besides; they are being made until `wait()` returns.
+    """Both folders, and the folders that a function needs besides. They are complete when `wait()` has returned.
 
-    :param directory: where to make them
-    :raises UserError: this machine cannot run what Lambda runs
+    :param directory: the folder to build them in
+    :raises UserError: this machine cannot run Lambda's Python and processor
     """
 
     def __init__(self, directory: Path) -> None:
         if not CAN_RUN_HERE:
             raise UserError("only Python 3.13 on Linux x86_64 can run the bundle")
-        self.ours, self.usual = directory / "ours", directory / "usual"
-        self.runtime, self.stack_alone = directory / "runtime", directory / "stack_alone"
+        self.ours, self.sam_default = directory / "ours", directory / "sam_default"
+        self.runtime, self.libraries_alone = directory / "runtime", directory / "libraries_alone"
         self._errors = directory / "errors"
-        programs = (["dev.bundle", f"--into={self.ours}"], ["pip", *_as_sam_does(self.usual)])
+        builds = (["dev.bundle", f"--into={self.ours}"], ["pip", *_sam_default_command(self.sam_default)])
         with self._errors.open("ab") as errors:
             self._builders = [
-                subprocess.Popen([sys.executable, "-m", *each], cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=errors)
-                for each in programs
+                subprocess.Popen([sys.executable, "-m", *build], cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=errors)
+                for build in builds
             ]
 
     def wait(self) -> None:
-        """Wait until they are complete.
+        """Wait until both are built.
 
-        :raises UserError: one cannot be made
+        :raises UserError: one cannot be built
         """
         if any(builder.wait() for builder in self._builders):
-            said = self._errors.read_text().splitlines() or ["no reason given"]
-            raise UserError(f"a bundle cannot be made: {said[-1]}")
+            errors = self._errors.read_text().splitlines() or ["no reason given"]
+            raise UserError(f"a bundle cannot be made: {errors[-1]}")
         for part in ("backend", "dev", "tests", "events"):
-            shutil.copytree(CHECKOUT / part, self.usual / part, ignore=NO_SOURCES)
-        for path in self.usual.rglob("*"):
+            shutil.copytree(CHECKOUT / part, self.sam_default / part, ignore=NO_SOURCES)
+        for path in self.sam_default.rglob("*"):
             os.utime(path, (ZIP_EPOCH_SECONDS, ZIP_EPOCH_SECONDS))
         _link_runtime(self.runtime)
-        self.stack_alone.mkdir()
-        function = f"{STACK_ALONE}\ndef handler(event, context):\n    return {{'statusCode': 200}}\n"
-        (self.stack_alone / "function.py").write_text(function)
+        self.libraries_alone.mkdir()
+        function = f"{LIBRARIES_ALONE}\ndef handler(event, context):\n    return {{'statusCode': 200}}\n"
+        (self.libraries_alone / "function.py").write_text(function)
 
     def close(self) -> None:
-        """End what is still being made."""
+        """Stop builds that still run."""
         for builder in self._builders:
             builder.kill()
             builder.wait()
 
     def files(self) -> set[Path]:
-        """All of them: a function that writes one would make the next start cheaper."""
-        return {*self.ours.rglob("*"), *self.usual.rglob("*")}
+        """All files in both folders. A function that wrote one, such as bytecode, would speed up the next start."""
+        return {*self.ours.rglob("*"), *self.sam_default.rglob("*")}
 
     def zipped_bytes(self) -> int:
-        """What is uploaded of ours."""
+        """The size of our bundle as a zip file, which is what is uploaded."""
         return Path(shutil.make_archive(str(self.ours), "zip", self.ours)).stat().st_size
 
 
 @contextmanager
-def bundles_in_the_making() -> Iterator[Bundles]:
-    """Begin to make them, for the block.
+def building_bundles() -> Iterator[Bundles]:
+    """Start building the bundles, and remove them when the block ends.
 
-    :raises UserError: this machine cannot run what Lambda runs
+    :raises UserError: this machine cannot run Lambda's Python and processor
     """
     with tempfile.TemporaryDirectory(prefix="todo-api-bundles-") as directory:
         bundles = Bundles(Path(directory))
@@ -91,8 +91,8 @@ def bundles_in_the_making() -> Iterator[Bundles]:
             bundles.close()
 
 
-def _as_sam_does(folder: Path) -> list[str]:
-    """The default builder with `CodeUri: .`: the packages and all sources, no bytecode."""
+def _sam_default_command(folder: Path) -> list[str]:
+    """pip's arguments as SAM's default builder gives them: no bytecode. `wait()` adds all sources (`CodeUri: .`)."""
     options = ["install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore", "--no-deps"]
     requirements = str(CHECKOUT / "requirements.txt")
     return [*options, "--no-compile", f"--target={folder}", "--requirement", requirements, *ARCHITECTURE.pip_options]

@@ -1,7 +1,7 @@
-"""What starting a new Lambda instance costs, against the same code as SAM packs it, and against its libraries alone.
+"""Measures the start of a Lambda instance, compared with SAM's default bundle and with importing the libraries alone.
 
-Wall time depends on the machine and on who else uses it, so what is compared is run in turns and only ratios mean
-anything; instructions (valgrind's callgrind) are the same in every run.
+Wall time depends on the machine and its load, so the variants run in turns, and only the ratios can be compared.
+Instruction counts (valgrind's callgrind) are the same in every run.
 """
 
 import os
@@ -15,32 +15,34 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.bundles import STACK_ALONE, Bundles
-from benchmarks.laboratory import Laboratory
+from benchmarks.bundles import LIBRARIES_ALONE, Bundles
 from benchmarks.measure import Finding, Section, milliseconds
 from benchmarks.server import environment
+from benchmarks.testbed import Testbed
 from dev.bundle.verify import size_bytes
 from dev.local_lambda.events import http_event
 from dev.local_lambda.runtime_api import LambdaInstance
 
-TARGET_OF_USUAL, TARGET_OF_WARM, TARGET_OF_STACK = 0.28, 1.5, 1.1
+MAX_RATIO_TO_SAM_DEFAULT = 0.28
+MAX_RATIO_TO_WARM_REQUEST = 1.5
+MAX_RATIO_TO_LIBRARIES = 1.1
 WARM_INVOCATIONS = 20
 ISOLATED_PYTHON = (sys.executable, "-S")
-"""Without what is installed here."""
+"""Python without this environment's packages."""
 IMPORT = "import backend.main"
 NO_CERTIFICATES = "import ssl; context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)"
 CERTIFICATES = f"{NO_CERTIFICATES}; context.load_default_certs()"
-"""What making a TLS context adds to the import where DATABASE_CA_FILE does not name a single one."""
+"""What the import also does when DATABASE_CA_FILE is not set: load the system's CA certificates."""
 WHY_CERTIFICATES = (
-    "a bundle of certificates is parsed as a whole; the first connection would have to do so if the start did not, and"
-    " DATABASE_CA_FILE, with the one certificate that Neon's chain ends in, spares it"
+    "a file of certificates is parsed as a whole. If the start did not do it, the first connection would have to."
+    " DATABASE_CA_FILE avoids it, with a file that has only the root certificate of Neon's chain"
 )
 NO_VALGRIND = "valgrind is missing (apt install valgrind): NO INSTRUCTIONS ARE COUNTED"
 
 
 @dataclass
 class Starts:
-    """Seconds of each start of one function: until it takes events, and then until its first answer."""
+    """The seconds of each start of a function: INIT, until it takes events, and from then until its first answer."""
 
     inits: list[float] = field(default_factory=list)
     firsts: list[float] = field(default_factory=list)
@@ -48,45 +50,45 @@ class Starts:
 
     @property
     def init(self) -> float:
-        """The median of the first part."""
+        """The median of INIT."""
         return statistics.median(self.inits)
 
     @property
     def whole(self) -> float:
-        """The median of both."""
+        """The median of INIT and first answer together."""
         return statistics.median(map(sum, zip(self.inits, self.firsts, strict=True)))
 
 
-def measure(laboratory: Laboratory, say: Callable[[str], None], bundles: Bundles) -> Section:
-    """Starts, imports and sizes."""
-    variables = environment(laboratory.through_pooler(laboratory.ours))
+def measure(testbed: Testbed, log_progress: Callable[[str], None], bundles: Bundles) -> Section:
+    """Measure starts, imports and sizes."""
+    variables = environment(testbed.through_pooler(testbed.ours))
     before = bundles.files()
-    start_rows, start_findings = _starts(laboratory, say, bundles, variables)
-    import_rows, import_findings = _imports(laboratory, say, bundles, variables)
+    start_rows, start_findings = _starts(testbed, log_progress, bundles, variables)
+    import_rows, import_findings = _imports(testbed, log_progress, bundles, variables)
     assert bundles.files() == before, "the bundles were not read-only"
-    mine, usual = (size_bytes(folder) / 1e6 for folder in (bundles.ours, bundles.usual))
+    our_size, default_size = (size_bytes(folder) / 1e6 for folder in (bundles.ours, bundles.sam_default))
     zipped = f"{bundles.zipped_bytes() / 1e6:.1f} MB"
     return Section(
         "Cold start",
-        "The built bundle in Lambda's own runtime client, with the database behind PgBouncer, TLS and SCRAM; the first"
-        " request is `GET /api/health`. SAM's default is the same code as its builder packs it: all sources, without"
-        " bytecode, every file of 1980. The libraries alone are FastAPI, Mangum, SQLModel and pg8000 from our bundle,"
-        f" with bytecode, imported by a function that does nothing. Medians of {laboratory.budget.starts} rounds."
-        " Instructions are callgrind's, less those of a Python that imports nothing; those for reading the system's CA"
-        " certificates are counted by themselves and added.",
-        ("what", laboratory.ours.name, "against", "which takes", "ratio"),
-        [*start_rows, *import_rows, _megabytes(f"size, unzipped ({zipped} zipped)", mine, usual)],
+        "The bundle of `make build`, run by Lambda's runtime client, with the database behind PgBouncer with TLS and"
+        " SCRAM. The first request is `GET /api/health`. “SAM's default” is the same code as SAM's default builder"
+        " packs it: all sources, no bytecode, all file times of 1980. “The libraries alone” is a function that does"
+        " nothing but import FastAPI, Mangum, SQLModel and pg8000 from our bundle, with bytecode. Medians of"
+        f" {testbed.budget.starts} rounds. callgrind counts the instructions; those of a Python that imports nothing"
+        " are subtracted. The instructions for reading the system's CA certificates are counted separately and added.",
+        ("what", testbed.ours.name, "against", "which takes", "ratio"),
+        [*start_rows, *import_rows, _megabytes(f"size, unzipped ({zipped} zipped)", our_size, default_size)],
         [*start_findings, *import_findings],
     )
 
 
 def _starts(
-    laboratory: Laboratory, say: Callable[[str], None], bundles: Bundles, variables: Mapping[str, str]
+    testbed: Testbed, log_progress: Callable[[str], None], bundles: Bundles, variables: Mapping[str, str]
 ) -> tuple[list[tuple[str, ...]], list[Finding]]:
-    ours, usual, libraries = Starts(), Starts(), Starts()
-    warms, rounds = [], laboratory.budget.starts
+    ours, sam_default, libraries = Starts(), Starts(), Starts()
+    warms, rounds = [], testbed.budget.starts
     for turn in range(rounds):
-        for starts, folder in ((ours, bundles.ours), (usual, bundles.usual)):
+        for starts, folder in ((ours, bundles.ours), (sam_default, bundles.sam_default)):
             with LambdaInstance(folder, variables, python=ISOLATED_PYTHON, path=(bundles.runtime,)) as instance:
                 starts.inits.append(instance.init_seconds)
                 starts.firsts.append(_seconds(instance))
@@ -95,32 +97,34 @@ def _starts(
                     warms.append(statistics.median(_seconds(instance) for _ in range(WARM_INVOCATIONS)))
         path = (bundles.ours, bundles.runtime)
         with LambdaInstance(
-            bundles.stack_alone, {}, handler="function.handler", python=ISOLATED_PYTHON, path=path
+            bundles.libraries_alone, {}, handler="function.handler", python=ISOLATED_PYTHON, path=path
         ) as instance:
             libraries.inits.append(instance.init_seconds)
-        takes, others = (milliseconds(starts.inits[-1] + starts.firsts[-1]) for starts in (ours, usual))
-        say(f"cold start, round {turn + 1} of {rounds}: {takes} against {others}")
+        our_time, default_time = (milliseconds(each.inits[-1] + each.firsts[-1]) for each in (ours, sam_default))
+        log_progress(f"cold start, round {turn + 1} of {rounds}: {our_time} against {default_time}")
     first, warm = statistics.median(ours.firsts), statistics.median(warms)
-    of_usual, of_warm = ours.whole / usual.whole, first / warm
-    of_libraries = ours.init / libraries.init
+    to_sam_default, to_warm = ours.whole / sam_default.whole, first / warm
+    to_libraries = ours.init / libraries.init
     rows: list[tuple[str, ...]] = [
-        _row("INIT and first response", ours.whole, "SAM's default", usual.whole),
-        _row("INIT", ours.init, "SAM's default", usual.init),
+        _row("INIT and first response", ours.whole, "SAM's default", sam_default.whole),
+        _row("INIT", ours.init, "SAM's default", sam_default.init),
         _row("INIT", ours.init, "the libraries alone", libraries.init),
         _row("first request", first, "a warm one", warm),
-        _megabytes("peak memory", ours.peak_megabytes, usual.peak_megabytes),
+        _megabytes("peak memory", ours.peak_megabytes, sam_default.peak_megabytes),
     ]
     why = (
-        f"the libraries alone take {libraries.init / usual.whole:.2f} of SAM's default, and this project's INIT"
-        f" {of_libraries:.2f} of theirs; the rest is the first request"
+        f"the libraries alone take {libraries.init / sam_default.whole:.2f} of SAM's default. This project's INIT takes"
+        f" {to_libraries:.2f} times as long as they do; the rest is the first request"
     )
     why_first = (
-        f"{milliseconds(first - warm)} more, because nearly all of its code runs for the first time, and because SCRAM"
-        " stretches the password, which later connections remember: before they did, it was 1.35"
+        f"{milliseconds(first - warm)} more. Nearly all of its code runs for the first time, and SCRAM derives a key"
+        " from the password, which later connections take from a cache. Before there was this cache, the ratio was 1.35"
     )
     return rows, [
-        Finding.at_most("INIT and first response, of SAM's default", of_usual, TARGET_OF_USUAL, reason=why),
-        Finding.at_most("first request, of a warm one", of_warm, TARGET_OF_WARM, reason=why_first),
+        Finding.at_most(
+            "INIT and first response, of SAM's default", to_sam_default, MAX_RATIO_TO_SAM_DEFAULT, reason=why
+        ),
+        Finding.at_most("first request, of a warm one", to_warm, MAX_RATIO_TO_WARM_REQUEST, reason=why_first),
     ]
 
 
@@ -128,8 +132,8 @@ def _row(what: str, takes: float, against: str, other: float) -> tuple[str, ...]
     return what, milliseconds(takes), against, milliseconds(other), f"{takes / other:.2f}"
 
 
-def _megabytes(what: str, mine: float, usual: float) -> tuple[str, ...]:
-    return what, f"{mine:.1f} MB", "SAM's default", f"{usual:.1f} MB", f"{mine / usual:.2f}"
+def _megabytes(what: str, ours: float, sam_default: float) -> tuple[str, ...]:
+    return what, f"{ours:.1f} MB", "SAM's default", f"{sam_default:.1f} MB", f"{ours / sam_default:.2f}"
 
 
 def _seconds(instance: LambdaInstance) -> float:
@@ -146,34 +150,40 @@ def _peak_megabytes(instance: LambdaInstance) -> float:
 
 
 def _imports(
-    laboratory: Laboratory, say: Callable[[str], None], bundles: Bundles, variables: Mapping[str, str]
+    testbed: Testbed, log_progress: Callable[[str], None], bundles: Bundles, variables: Mapping[str, str]
 ) -> tuple[list[tuple[str, ...]], list[Finding]]:
     what = "import, in instructions"
     if not shutil.which("valgrind"):
-        say(NO_VALGRIND)
+        log_progress(NO_VALGRIND)
         return [(what, NO_VALGRIND, "", "", "")], []
-    say("cold start: instructions of the imports are being counted (half a minute)")
-    system = {"SSL_CERT_FILE": str(laboratory.ca_bundle)} if laboratory.ca_bundle else {}
+    log_progress("cold start: counting the instructions of the imports (half a minute)")
+    system = {"SSL_CERT_FILE": str(testbed.ca_bundle)} if testbed.ca_bundle else {}
     with ThreadPoolExecutor(os.cpu_count()) as counters:
         runs: Sequence[tuple[str, Mapping[str, str]]]
-        runs = ((IMPORT, variables), (STACK_ALONE, {}), (CERTIFICATES, system), (NO_CERTIFICATES, system), ("pass", {}))
+        runs = (
+            (IMPORT, variables),
+            (LIBRARIES_ALONE, {}),
+            (CERTIFICATES, system),
+            (NO_CERTIFICATES, system),
+            ("pass", {}),
+        )
         waiting = [counters.submit(count_instructions, bundles.ours, *run) for run in runs]
         everything, stack, certificates, no_certificates, nothing = (each.result() for each in waiting)
     libraries, with_one = stack - nothing, everything - nothing
     with_all = with_one + certificates - no_certificates
-    say(f"cold start: {_millions(with_one)} instructions, {with_one / libraries:.2f} of the libraries alone")
+    log_progress(f"cold start: {_millions(with_one)} instructions, {with_one / libraries:.2f} of the libraries alone")
     variants = ("one CA certificate (DATABASE_CA_FILE)", with_one), ("all of the system's CA certificates", with_all)
     rows: list[tuple[str, ...]] = []
     findings = []
-    for certificates_are, mine in variants:
-        row = f"{what}, {certificates_are}"
-        rows.append((row, _millions(mine), "the libraries alone", _millions(libraries), f"{mine / libraries:.2f}"))
-        findings.append(Finding.at_most(row, mine / libraries, TARGET_OF_STACK, reason=WHY_CERTIFICATES))
+    for certificates_read, ours in variants:
+        row = f"{what}, {certificates_read}"
+        rows.append((row, _millions(ours), "the libraries alone", _millions(libraries), f"{ours / libraries:.2f}"))
+        findings.append(Finding.at_most(row, ours / libraries, MAX_RATIO_TO_LIBRARIES, reason=WHY_CERTIFICATES))
     return rows, findings
 
 
 def count_instructions(bundle: Path, code: str, variables: Mapping[str, str]) -> int:
-    """How many instructions a new Python takes for this code, with nothing but the bundle to import from."""
+    """The number of instructions with which a new Python process runs `code`. It can only import from `bundle`."""
     run = subprocess.run(
         ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *ISOLATED_PYTHON, "-B", "-c", code],
         check=True,

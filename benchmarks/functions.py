@@ -1,17 +1,17 @@
-"""An application as several instances of a Lambda function: at most one request in each, and no connection kept."""
+"""Runs an application as several instances of a Lambda function. Each handles one request at a time."""
 
 import os
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 from backend.settings import Settings
-from benchmarks.laboratory import Application
 from benchmarks.server import environment
+from benchmarks.testbed import Application
 from tests.support.function_instances import function_instances
 
 
 class Functions:
-    """Running instances, behind a stand-in for API Gateway on `port`."""
+    """Running function instances, behind a stand-in for API Gateway on `port`."""
 
     def __init__(self, application: Application, settings: Settings, count: int) -> None:
         self._running = ExitStack()
@@ -24,5 +24,5 @@ class Functions:
         self.port = port
 
     def stop(self) -> None:
-        """End them."""
+        """Stop the instances."""
         self._running.close()

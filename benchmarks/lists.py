@@ -1,4 +1,4 @@
-"""How long a list takes in a Lambda function: a fresh TLS connection through PgBouncer each time."""
+"""Measures `GET /api/tasks` in a Lambda function, with a new TLS connection through PgBouncer for each request."""
 
 import base64
 import gzip
@@ -6,29 +6,29 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from benchmarks.laboratory import Laboratory
 from benchmarks.measure import Finding, Section, interleave, milliseconds
+from benchmarks.testbed import Testbed
 from dev.local_lambda.events import http_event
 
 GZIP = {"accept-encoding": "gzip"}
-TARGET_LENGTH, TARGET_RATIO = 1000, 0.25
+TARGET_LENGTH, MAX_RATIO = 1000, 0.25
 
 
-def measure(laboratory: Laboratory, say: Callable[[str], None]) -> Section:
-    """Each length as it is, and gzipped where the applications do that."""
-    functions = {each.name: each.function(laboratory.through_pooler(each)) for each in laboratory.tls_applications}
+def measure(testbed: Testbed, log_progress: Callable[[str], None]) -> Section:
+    """Measure each length of the list, and the long ones also gzipped."""
+    functions = {each.name: each.function(testbed.through_pooler(each)) for each in testbed.tls_applications}
     ours, stock, shared = functions
     rows, findings = [], []
-    for length, rounds in laboratory.budget.list_rounds.items():
+    for length, rounds in testbed.budget.list_rounds.items():
         for encoding in ({}, GZIP) if length >= TARGET_LENGTH else ({},):
-            event = http_event("GET", "/api/tasks", headers={**laboratory.people.with_list[length].headers, **encoding})
+            event = http_event("GET", "/api/tasks", headers={**testbed.accounts.with_list[length].headers, **encoding})
             name = f"{length:,} tasks" + (", gzipped" if encoding else "")
-            measured = {ours, stock} if encoding or length > TARGET_LENGTH else {ours, stock, shared}
-            calls = {each: partial(function, event) for each, function in functions.items() if each in measured}
+            compared = {ours, stock} if encoding or length > TARGET_LENGTH else {ours, stock, shared}
+            calls = {each: partial(function, event) for each, function in functions.items() if each in compared}
             assert len({_answer(call()) for call in calls.values()}) == 1, f"the answers differ for {name}"
             medians = interleave(rounds, calls)
             ratios = {each: medians[ours] / taken for each, taken in medians.items()}
-            say(f"list of {name}: {milliseconds(medians[ours])} against {milliseconds(medians[stock])}")
+            log_progress(f"list of {name}: {milliseconds(medians[ours])} against {milliseconds(medians[stock])}")
             rows.append(
                 (
                     name,
@@ -38,14 +38,14 @@ def measure(laboratory: Laboratory, say: Callable[[str], None]) -> Section:
                 )
             )
             if length == TARGET_LENGTH and not encoding:
-                beside = f" ({ratios[shared]:.2f} of stock with one TLS context)"
-                findings.append(Finding.at_most(f"list of {name}", ratios[stock], TARGET_RATIO, beside=beside))
+                suffix = f" ({ratios[shared]:.2f} of stock with one TLS context)"
+                findings.append(Finding.at_most(f"list of {name}", ratios[stock], MAX_RATIO, suffix=suffix))
     return Section(
         "List of tasks",
-        "`GET /api/tasks` as an API Gateway event through Mangum, in process, with a fresh TLS 1.3 and SCRAM connection"
-        " through PgBouncer for each. Stock makes a TLS context for each connection, as pg8000 does by itself; stock"
-        " with one TLS context is measured up to 1,000 tasks, where that weighs most. Medians of"
-        f" {', '.join(map(str, laboratory.budget.list_rounds.values()))} rounds.",
+        "`GET /api/tasks` as an API Gateway event through Mangum, in process. Each request makes a new connection"
+        " through PgBouncer, with TLS 1.3 and SCRAM. Stock makes a TLS context for each connection, as pg8000 does by"
+        " default. Stock with one TLS context is measured up to 1,000 tasks, where the context matters most. Medians"
+        f" of {', '.join(map(str, testbed.budget.list_rounds.values()))} rounds.",
         ("list", ours, stock, "ratio", shared, "ratio"),
         rows,
         findings,

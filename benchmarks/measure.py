@@ -1,4 +1,4 @@
-"""Measuring side by side, so that whatever else the machine does falls on both; and writing down what was found."""
+"""Measures variants in turns, so that other load on the machine affects all of them, and holds the results."""
 
 import statistics
 import time
@@ -9,7 +9,7 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Finding:
-    """One figure that DESIGN.md sets a target for. `gap` and `reason` are told when it is not met."""
+    """A measured figure with a target. The report gives `gap` and `reason` when the target is not met."""
 
     what: str
     measured: str
@@ -19,15 +19,15 @@ class Finding:
     reason: str = "the reason is not known"
 
     @classmethod
-    def at_most(cls, what: str, ratio: float, limit: float, *, beside: str = "", **more: str) -> Self:
-        """A ratio that is to be small. `beside` says what else is to be known of it."""
+    def at_most(cls, what: str, ratio: float, limit: float, *, suffix: str = "", **more: str) -> Self:
+        """A ratio whose target is at most `limit`. `suffix` is printed after the measured ratio."""
         gap = f"{ratio / limit - 1:.0%} above"
-        return cls(what, f"{ratio:.2f}{beside}", f"≤ {limit:.2f}", ratio <= limit, gap, **more)
+        return cls(what, f"{ratio:.2f}{suffix}", f"≤ {limit:.2f}", ratio <= limit, gap, **more)
 
 
 @dataclass(frozen=True)
 class Section:
-    """A table of the report. `note` says how it was measured."""
+    """A section of the report, with one table. `note` says how it was measured."""
 
     title: str
     note: str
@@ -37,11 +37,11 @@ class Section:
 
 
 def interleave(rounds: int, variants: Mapping[str, Callable[[], object]]) -> dict[str, float]:
-    """The median seconds of each variant. Each round runs all of them, each time another one first."""
+    """The median seconds of each variant. Every round runs all of them, and each round starts with another one."""
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     names = list(variants)
     for name in names:
-        variants[name]()  # what a first time costs is not what is asked here
+        variants[name]()  # the first call is slower and not measured
     for turn in range(rounds):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             started = time.perf_counter()
@@ -51,7 +51,7 @@ def interleave(rounds: int, variants: Mapping[str, Callable[[], object]]) -> dic
 
 
 def milliseconds(seconds: float) -> str:
-    """A duration for a table: three digits are more than such a machine repeats."""
+    """A duration for a table, with about three digits."""
     value = seconds * 1000
     if value >= 100:
         return f"{value:.0f} ms"

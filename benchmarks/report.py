@@ -1,4 +1,4 @@
-"""The findings as text: the same tables for the terminal and for docs/benchmarks.md."""
+"""Writes the measurements as Markdown, for docs/benchmarks.md, the README and the terminal."""
 
 import os
 import platform
@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.laboratory import Laboratory
 from benchmarks.measure import Section, milliseconds
+from benchmarks.testbed import Testbed
 
 PACKAGES = ("fastapi", "starlette", "pydantic", "mangum", "sqlmodel", "sqlalchemy", "pg8000", "uvicorn", "argon2-cffi")
 
@@ -21,19 +21,20 @@ TARGETS = re.compile(r"## Targets\n\n((?:\|.*\n)+)")
 IN_README = re.compile(r"<!-- targets -->.*?<!-- end -->", re.DOTALL)
 
 INTRODUCTION = """\
-Written by `make bench`. Both sides of a row were measured by turns in one run, so that whatever else the machine did
-fell on both: the ratios are what counts.
+Written by `make bench`. The two sides of a row are measured in turns in one run, so that other load on the machine
+affects both. Compare the ratios: the times depend on the machine.
 
-What is compared with, “stock”, is the same API written the plain way: stock pg8000 with `ssl_context=True`, ORM rows,
-`response_model`, yield dependencies (`benchmarks/stock.py`; a test proves that it answers alike). Told that, or
-nothing of TLS at all, pg8000 makes a TLS context for every connection, which reads all of the system's CA certificates,
-and verifies nothing with them. “Stock, one TLS context” is the same application with one verifying context for the
-process, as SQLAlchemy's documentation of pg8000 shows it. The targets are judged against the first; the figure against
-the second stands beside it. This project verifies the certificate and the host's name of every connection."""
+“Stock” is the same API without this project's optimisations: pg8000 as it comes, with `ssl_context=True`, ORM rows,
+`response_model`, dependencies with `yield` (`benchmarks/stock.py`; a test proves that it gives the same answers). With
+`ssl_context=True`, and also by default, pg8000 makes a TLS context for every connection. That reads all of the system's
+CA certificates, and verifies nothing with them. “Stock, one TLS context” is the same application with one verifying
+context for the process, as SQLAlchemy's documentation of pg8000 shows. The targets apply to the comparison with the
+first; the figure of the second stands beside it. This project verifies the certificate and the host name of every
+connection."""
 
 
 def markdown(sections: Sequence[Section], circumstances: Sequence[tuple[str, str]], warnings: Sequence[str]) -> str:
-    """The whole report."""
+    """The whole report, as Markdown."""
     findings = [finding for section in sections for finding in section.findings]
     lines = ["# Benchmarks", "", INTRODUCTION, ""]
     for warning in warnings:
@@ -41,7 +42,7 @@ def markdown(sections: Sequence[Section], circumstances: Sequence[tuple[str, str
     verdicts = [(each.what, each.measured, each.target, "yes" if each.is_met else "NO") for each in findings]
     lines += ["## Targets", "", *table(("what", "measured", "target", "met"), verdicts), ""]
     if missed := [each for each in findings if not each.is_met]:
-        lines += ["What is not met, how far it is from its target, and why:", ""]
+        lines += ["Targets that are not met, how far the figure is from the target, and why:", ""]
         lines += [*(f"- {each.what} ({each.gap}): {each.reason}." for each in missed), ""]
     for section in sections:
         lines += [f"## {section.title}", "", section.note, "", *table(section.columns, section.rows), ""]
@@ -50,29 +51,29 @@ def markdown(sections: Sequence[Section], circumstances: Sequence[tuple[str, str
 
 
 def with_targets(readme: str, report: str) -> str:
-    """The README, with the report's table of targets where its own was."""
+    """The README with its table of targets replaced by the report's."""
     table_of_targets = TARGETS.search(report)
     assert table_of_targets is not None
     return IN_README.sub(lambda _: f"<!-- targets -->\n\n{table_of_targets[1]}\n<!-- end -->", readme)
 
 
-def circumstances(laboratory: Laboratory, *, load_before: float) -> list[tuple[str, str]]:
-    """Where and when it was measured."""
-    [[[server_version]]] = laboratory.ours.database.query("show server_version")
+def circumstances(testbed: Testbed, *, load_before: float) -> list[tuple[str, str]]:
+    """Date, machine and versions of a measurement."""
+    [[[server_version]]] = testbed.ours.database.query("show server_version")
     return [
         ("date", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
         ("machine", f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"),
         ("load before and after", f"{load_before:.1f} and {os.getloadavg()[0]:.1f} (1 minute)"),
         ("Python", platform.python_version()),
         ("PostgreSQL", f"{server_version}, fsync off"),
-        ("PgBouncer", _pgbouncer_version() if laboratory.pooler else "missing"),
-        ("CA certificates", _ca_certificates(laboratory.ca_bundle)),
+        ("PgBouncer", _pgbouncer_version() if testbed.pooler else "missing"),
+        ("CA certificates", _ca_certificates(testbed.ca_bundle)),
         ("packages", ", ".join(f"{package} {version(package)}" for package in PACKAGES)),
     ]
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A table whose text is to be read as well."""
+    """The lines of a Markdown table whose columns are aligned."""
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     lines = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in (columns, *rows)]
     lines.insert(1, ["-" * max(width, 3) for width in widths])
@@ -90,7 +91,7 @@ def _processor() -> str:
 
 def _ca_certificates(bundle: Path | None) -> str:
     if bundle is None:
-        return "each in a file of its own, which OpenSSL reads when it needs it"
+        return "one file each, which OpenSSL reads when it needs it"
     started = time.perf_counter()
     context = ssl.create_default_context(cafile=str(bundle))
     taken = milliseconds(time.perf_counter() - started)
@@ -100,5 +101,5 @@ def _ca_certificates(bundle: Path | None) -> str:
 def _pgbouncer_version() -> str:
     program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     assert program is not None
-    told = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout
-    return told.split()[1]
+    output = subprocess.run([program, "--version"], check=True, capture_output=True, text=True).stdout
+    return output.split()[1]

@@ -1,4 +1,4 @@
-"""An application behind uvicorn, in a process of its own: it must not share Python's lock with those who measure it."""
+"""Runs an application behind uvicorn, in a separate process: the clients must not compete with it for Python's lock."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ STOP_SECONDS = 2
 
 
 class Server:
-    """A running server, which may stall. Clients may connect at once, and wait until it is ready."""
+    """A running server. Clients can connect at once: they wait until it is ready."""
 
     def __init__(self, application: str, settings: Settings) -> None:
         with socket.create_server(("127.0.0.1", 0), backlog=2048) as listening:
@@ -35,15 +35,15 @@ class Server:
                     APPLICATIONS[application],
                     str(listening.fileno()),
                 ],
-                stdin=subprocess.PIPE,  # closed when this process ends, however that happens: then the server ends too
-                stdout=subprocess.DEVNULL,  # the access log
+                stdin=subprocess.PIPE,  # closed when this process ends, even if it is killed; then the server ends
+                stdout=subprocess.DEVNULL,  # hides the access log
                 pass_fds=[listening.fileno()],
                 env={**os.environ, "PYTHONPATH": str(CHECKOUT), **environment(settings)},
-                cwd=tempfile.gettempdir(),  # without a `.env` of anybody's
+                cwd=tempfile.gettempdir(),  # has no `.env`
             )
 
     def stop(self) -> None:
-        """End it, whatever it waits for."""
+        """Stop the server, also when it has stalled."""
         self._process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_SECONDS)
@@ -54,7 +54,7 @@ class Server:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The settings as the environment variables that they are read from."""
+    """The environment variables from which the backend reads these settings."""
     values: dict[str, Any] = settings.model_dump(exclude_unset=True) | {"frontend_url": ",".join(settings.frontend_url)}
     return {
         name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)

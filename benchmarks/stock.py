@@ -1,13 +1,13 @@
-"""The same API written the plain way, to measure against: stock pg8000, ORM rows, `response_model`, yield dependencies.
+"""The API to compare with: the same answers, written without this project's optimisations.
 
-What is not about the database is this project's own: tables, schemas, tokens, passwords, gzip. What costs and is not
-needed for the same answers is left out: rate limits, row level security, `If-Match`, the limit of tasks, the access
-log. A complete plain application would be slower than this one.
+It uses stock pg8000, ORM rows, `response_model` and dependencies with `yield`. Tables, schemas, tokens, passwords and
+gzip are this project's. Work that the same answers do not need is left out: rate limits, row level security,
+`If-Match`, the limit of tasks, the access log. A complete application written like this would be slower.
 
-There are two of them, which differ in one line. `create_stock_app` connects as pg8000's documentation says,
-`ssl_context=True`: pg8000 then makes a TLS context, and so reads all of the system's CA certificates, for every
-connection, and verifies nothing with them. (So it does when nothing is said about TLS.) `create_shared_tls_stock_app`
-has one verifying context for the process, as SQLAlchemy's documentation of pg8000 shows it.
+There are two variants. `create_stock_app` connects as pg8000's documentation shows, with `ssl_context=True`. Then
+pg8000 makes a TLS context for every connection, which reads all of the system's CA certificates and verifies nothing
+with them; it does the same by default. `create_shared_tls_stock_app` has one verifying context for the process, as
+SQLAlchemy's documentation of pg8000 shows.
 """
 
 import time
@@ -42,7 +42,7 @@ Row = TypeVar("Row", bound=SQLModel)
 
 
 class StockDatabase:
-    """The engine. Its connections share one TLS context, or each has one that pg8000 makes."""
+    """The engine. Its connections share one TLS context, or pg8000 makes one for each."""
 
     def __init__(self, settings: Settings, *, shares_tls: bool) -> None:
         url = settings.database()
@@ -61,12 +61,12 @@ class StockDatabase:
 
 
 def create_shared_tls_stock_app(settings: Settings) -> FastAPI:
-    """The plain application, whose connections share one TLS context."""
+    """The stock application whose connections share one TLS context."""
     return create_stock_app(settings, shares_tls=True)
 
 
 def create_stock_app(settings: Settings, *, shares_tls: bool = False) -> FastAPI:
-    """The plain application for these settings."""
+    """The stock application for these settings."""
     app = FastAPI(
         middleware=[
             Middleware(
@@ -90,7 +90,7 @@ router = APIRouter(prefix="/api")
 
 
 def open_session(request: Request) -> Iterator[Session]:
-    """A session for the request, closed after the answer."""
+    """A session for the request, closed after the response."""
     with Session(parts.part_of(request.app, StockDatabase).engine) as session:
         yield session
 
@@ -100,7 +100,7 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(
 
 
 def current_sign_in(request: Request, session: SessionDep, credentials: Credentials) -> RefreshToken:
-    """The sign-in of the request's access token, when it has not ended."""
+    """The sign-in that the request's access token belongs to. 401 when there is none, or when it has ended."""
     try:
         claims = parts.part_of(request.app, Tokens).verify(credentials.credentials if credentials else "", Kind.ACCESS)
     except InvalidToken:
@@ -113,8 +113,8 @@ CurrentSignIn = Annotated[RefreshToken, Depends(current_sign_in)]
 
 @router.get("/tasks", response_model=list[TaskPublic])
 def list_tasks(session: SessionDep, sign_in: CurrentSignIn) -> Sequence[Task]:
-    own = select(Task).where(Task.user_id == sign_in.user_id).order_by(col(Task.created_at), col(Task.id))
-    return session.exec(own).all()
+    query = select(Task).where(Task.user_id == sign_in.user_id).order_by(col(Task.created_at), col(Task.id))
+    return session.exec(query).all()
 
 
 @router.post("/tasks", status_code=201, response_model=TaskPublic)
@@ -125,12 +125,12 @@ def create_task(body: TaskCreate, session: SessionDep, sign_in: CurrentSignIn) -
 
 @router.get("/tasks/{task_id}", response_model=TaskPublic)
 def get_task(task_id: UUID, session: SessionDep, sign_in: CurrentSignIn) -> Task:
-    return _own_task(session, task_id, sign_in)
+    return _task_of(session, task_id, sign_in)
 
 
 @router.put("/tasks/{task_id}", response_model=TaskPublic)
 def edit_task(task_id: UUID, body: TaskUpdate, session: SessionDep, sign_in: CurrentSignIn) -> Task:
-    task = _own_task(session, task_id, sign_in)
+    task = _task_of(session, task_id, sign_in)
     for name, value in body.changes().items():
         setattr(task, name, value)
     return _stored(session, task)
@@ -138,14 +138,14 @@ def edit_task(task_id: UUID, body: TaskUpdate, session: SessionDep, sign_in: Cur
 
 @router.patch("/tasks/{task_id}/toggle", response_model=TaskPublic)
 def toggle_task(task_id: UUID, session: SessionDep, sign_in: CurrentSignIn) -> Task:
-    task = _own_task(session, task_id, sign_in)
+    task = _task_of(session, task_id, sign_in)
     task.completed = not task.completed
     return _stored(session, task)
 
 
 @router.delete("/tasks/{task_id}", status_code=204)
 def delete_task(task_id: UUID, session: SessionDep, sign_in: CurrentSignIn) -> None:
-    session.delete(_own_task(session, task_id, sign_in))
+    session.delete(_task_of(session, task_id, sign_in))
     session.commit()
 
 
@@ -204,7 +204,7 @@ def _stored(session: Session, row: Row) -> Row:
     return row
 
 
-def _own_task(session: Session, task_id: UUID, sign_in: RefreshToken) -> Task:
+def _task_of(session: Session, task_id: UUID, sign_in: RefreshToken) -> Task:
     task = session.exec(select(Task).where(Task.id == task_id, Task.user_id == sign_in.user_id)).one_or_none()
     if task is None:
         raise HTTPException(404, TaskNotFound.message)

@@ -1,4 +1,4 @@
-"""The plain applications for this process's environment, like `backend.main`: for a server, and for Lambda."""
+"""The stock applications and their Lambda handlers, configured by the environment, like `backend.main`."""
 
 from mangum import Mangum
 

@@ -1,4 +1,4 @@
-"""How many task requests are answered for one, 16 and 100 clients at once, and how long the slowest ones wait."""
+"""Measures how many task requests are answered with 1, 16 and 100 clients at once, and the latency of the slowest."""
 
 import http.client
 import itertools
@@ -10,28 +10,28 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Protocol
 
-from benchmarks.crowd import PATIENCE_SECONDS, Tally, besiege
+from benchmarks.clients import GRACE_SECONDS, Results, run_clients
 from benchmarks.functions import Functions
-from benchmarks.laboratory import SERVER_CONNECTIONS, TASKS_IN_A_CROWDS_LIST, Application, Laboratory
 from benchmarks.measure import Finding, Section, milliseconds
 from benchmarks.server import Server
+from benchmarks.testbed import SERVER_CONNECTIONS, TASKS_PER_CLIENT, Application, Testbed
 
 START_SECONDS = 60
 WARM_UP_CLIENTS = 8
-TARGET_RATIO = 3.0
+MIN_RATIO = 3.0
 TARGET_CLIENTS = (16, 100)
 SHARED_TLS_CLIENTS = 16
-"""With how many stock with one TLS context is measured too: with one client it is the list's table that tells the
-difference, and with 100 its server stalls like the other."""
+"""The number of clients with which stock with one TLS context is measured too. The table of lists shows the difference
+with one client; with 100 its server stalls, as stock does."""
 REASON = (
-    "on one machine a round trip to the database takes next to no time, so that what is compared is the processor's"
-    " work, and of that (sampled, with a pool) a third is on the way to the database: the rest is FastAPI, Starlette"
-    " and uvicorn, the token, and an access log that stock does not write"
+    "on one machine a round trip to the database takes almost no time, so the comparison is of CPU time. A third of"
+    " that is spent on the way to the database (sampled, with a pool). The rest is FastAPI, Starlette and uvicorn, the"
+    " token, and an access log that stock does not write"
 )
 
 
 class Running(Protocol):
-    """What answers on `port` until it is stopped."""
+    """A running application that answers on `port`."""
 
     port: int
 
@@ -39,149 +39,154 @@ class Running(Protocol):
 
 
 @dataclass
-class Contender:
-    """One application in one mode, and what its clients got, by their number."""
+class Candidate:
+    """One application in one mode, with its results for each number of clients."""
 
     name: str
     start: Callable[[], Running]
-    tallies: dict[int, Tally] = field(default_factory=dict)
+    results: dict[int, Results] = field(default_factory=dict)
     rates: dict[int, list[float]] = field(default_factory=dict)
     running: Running | None = None
 
-    def step(self, laboratory: Laboratory, clients: int) -> Tally:
-        """One step of the measurement. What left a request waiting is replaced: the next step shall not inherit it."""
-        pairs = list(zip(laboratory.people.readers, laboratory.people.writers, strict=True))
+    def measure_round(self, testbed: Testbed, clients: int) -> Results:
+        """Measure one round. An application that left a request without an answer is restarted for the next one."""
+        pairs = list(zip(testbed.accounts.readers, testbed.accounts.writers, strict=True))
         if self.running is None:
             self.running = self.start()
             _wait_for(self.running)
-            besiege(self.running.port, pairs[:WARM_UP_CLIENTS], laboratory.budget.warm_up_seconds)
-        tally = besiege(self.running.port, pairs[:clients], laboratory.budget.step_seconds[clients])
-        self.tallies.setdefault(clients, Tally()).add(tally)
-        self.rates.setdefault(clients, []).append(tally.per_second)
-        if tally.unanswered:
+            run_clients(self.running.port, pairs[:WARM_UP_CLIENTS], testbed.budget.warm_up_seconds)
+        result = run_clients(self.running.port, pairs[:clients], testbed.budget.step_seconds[clients])
+        self.results.setdefault(clients, Results()).add(result)
+        self.rates.setdefault(clients, []).append(result.per_second)
+        if result.unanswered:
             self.stop()
-        return tally
+        return result
 
     def stop(self) -> None:
-        """End its processes."""
+        """Stop its processes."""
         if self.running is not None:
             self.running.stop()
             self.running = None
 
     def has_stalled(self, clients: int) -> bool:
-        """Whether nobody got an answer when there were so many clients: once is enough to know."""
-        return clients in self.tallies and not self.tallies[clients].answered_in_time
+        """Whether no client got an answer in time, with so many of them."""
+        return clients in self.results and not self.results[clients].answered_in_time
 
     def rate(self, clients: int) -> float:
-        """The median of the rounds, in requests a second."""
+        """The median of the rounds, in requests per second."""
         return statistics.median(self.rates[clients])
 
     def is_flawless(self, clients: int) -> bool:
-        """Whether every request got its answer."""
-        return not self.tallies[clients].errors and not self.tallies[clients].unanswered
+        """Whether every request was answered, with success."""
+        return not self.results[clients].errors and not self.results[clients].unanswered
 
     def row(self, clients: int) -> tuple[str, str, str, str]:
-        """Rate, p50, p99 and what went wrong."""
-        tally = self.tallies[clients]
-        wrong = [f"{tally.errors} errors"] if tally.errors else []
-        wrong += [f"{tally.unanswered} without answer"] if tally.unanswered else []
-        rate, p50, p99 = f"{self.rate(clients):.0f}/s", _latency(tally, 0.5), _latency(tally, 0.99)
-        told = ", ".join(wrong) or "no error"
-        return rate, p50, p99, f"STALLS: {told}" if self.has_stalled(clients) else told
+        """Rate, p50, p99, and errors."""
+        result = self.results[clients]
+        errors = [f"{result.errors} errors"] if result.errors else []
+        errors += [f"{result.unanswered} without answer"] if result.unanswered else []
+        rate, p50, p99 = f"{self.rate(clients):.0f}/s", _latency(result, 0.5), _latency(result, 0.99)
+        text = ", ".join(errors) or "no error"
+        return rate, p50, p99, f"STALLS: {text}" if self.has_stalled(clients) else text
 
 
 @dataclass(frozen=True)
-class Contest:
-    """A way to run the applications, and those that are run so, ours first."""
+class Comparison:
+    """A mode of running the applications, and the candidates in it, this project first."""
 
     mode: str
-    contenders: Sequence[Contender]
+    candidates: Sequence[Candidate]
     has_target: bool = True
 
-    def at(self, clients: int) -> Sequence[Contender]:
-        """Who takes part with so many clients."""
-        return self.contenders if clients == SHARED_TLS_CLIENTS else self.contenders[:2]
+    def at(self, clients: int) -> Sequence[Candidate]:
+        """The candidates that are measured with so many clients."""
+        return self.candidates if clients == SHARED_TLS_CLIENTS else self.candidates[:2]
 
-    def ratio(self, clients: int, other: Contender) -> float:
-        """How many times as many requests ours answers."""
-        theirs = other.rate(clients)
-        return self.contenders[0].rate(clients) / theirs if theirs else math.inf
+    def ratio(self, clients: int, other: Candidate) -> float:
+        """How many times as many requests this project answers as the other; infinite when the other stalls."""
+        other_rate = other.rate(clients)
+        return self.candidates[0].rate(clients) / other_rate if other_rate else math.inf
 
     def rows(self, clients: int) -> list[tuple[str, ...]]:
-        """A row for each."""
+        """A row for each candidate."""
         ours, *others = self.at(clients)
         name = f"{clients} {'client' if clients == 1 else 'clients'}, {self.mode}"
         rows: list[tuple[str, ...]] = [(name, ours.name, *ours.row(clients), "")]
         return rows + [("", each.name, *each.row(clients), _times(self.ratio(clients, each))) for each in others]
 
     def finding(self, clients: int) -> Finding:
-        """Whether ours answers as many times more as it should."""
+        """Whether this project answers enough times as many requests as stock, without an error."""
         ours, stock, *shared = self.at(clients)
         ratio = self.ratio(clients, stock)
         measured = f"{_times(ratio)}, {ours.row(clients)[-1]}"
         measured += "".join(f" ({_times(self.ratio(clients, each))} of {each.name})" for each in shared)
-        what, target = f"throughput, {clients} clients, {self.mode}", f"≥ {TARGET_RATIO:.0f} ×, no error"
+        what, target = f"throughput, {clients} clients, {self.mode}", f"≥ {MIN_RATIO:.0f} ×, no error"
         if not ours.is_flawless(clients):
             return Finding(what, measured, target, is_met=False, gap=ours.row(clients)[-1])
-        gap = f"{1 - ratio / TARGET_RATIO:.0%} below"
-        return Finding(what, measured, target, ratio >= TARGET_RATIO, gap, REASON)
+        gap = f"{1 - ratio / MIN_RATIO:.0%} below"
+        return Finding(what, measured, target, ratio >= MIN_RATIO, gap, REASON)
 
 
-def measure(laboratory: Laboratory, say: Callable[[str], None]) -> Section:
-    """A server with a pool; without one, and as functions, where there is a pooler."""
-    budget, contests = laboratory.budget, _contests(laboratory)
+def measure(testbed: Testbed, log_progress: Callable[[str], None]) -> Section:
+    """Measure a server with a pool, and, where there is a pooler, one without a pool and function instances."""
+    budget, comparisons = testbed.budget, _comparisons(testbed)
     with ExitStack() as running:
-        for contender in itertools.chain.from_iterable(contest.contenders for contest in contests):
-            running.callback(contender.stop)
+        for candidate in itertools.chain.from_iterable(comparison.candidates for comparison in comparisons):
+            running.callback(candidate.stop)
         for turn in range(budget.throughput_rounds):
-            for clients, contest in itertools.product(budget.step_seconds, contests):
-                for contender in contest.at(clients)[:: 1 if turn % 2 == 0 else -1]:
-                    if contender.has_stalled(clients):
+            for clients, comparison in itertools.product(budget.step_seconds, comparisons):
+                for candidate in comparison.at(clients)[:: 1 if turn % 2 == 0 else -1]:
+                    if candidate.has_stalled(clients):
                         continue
-                    tally = contender.step(laboratory, clients)
-                    stalled = f", {tally.unanswered} without answer" if tally.unanswered else ""
-                    who = f"{contender.name}, {contest.mode}, {clients} at once"
+                    result = candidate.measure_round(testbed, clients)
+                    stalled = f", {result.unanswered} without answer" if result.unanswered else ""
+                    what = f"{candidate.name}, {comparison.mode}, {clients} at once"
                     progress = f"throughput, round {turn + 1} of {budget.throughput_rounds}"
-                    say(f"{progress}: {who}: {tally.per_second:.0f}/s{stalled}")
-    cells = [(clients, contest) for clients in budget.step_seconds for contest in contests]
+                    log_progress(f"{progress}: {what}: {result.per_second:.0f}/s{stalled}")
+    cells = [(clients, comparison) for clients in budget.step_seconds for comparison in comparisons]
     seconds = ", ".join(f"{seconds:g}" for seconds in budget.step_seconds.values())
+    numbers = ", ".join(map(str, budget.step_seconds))
     return Section(
         "Task requests at once",
-        f"Each client lists {TASKS_IN_A_CROWDS_LIST} tasks and creates one, by turns. The server is uvicorn in a"
-        f" process of its own, with a pool of {SERVER_CONNECTIONS} straight to PostgreSQL, or with a TLS connection per"
-        f" request through PgBouncer. The {budget.instances} function instances run in Lambda's runtime client behind a"
-        " stand-in for API Gateway, in which a request waits for a free one, and connect through PgBouncer too. It"
-        f" has {SERVER_CONNECTIONS} server connections for each application. {budget.throughput_rounds} rounds of"
-        f" {seconds} s, by the number of clients; a request that has no answer {PATIENCE_SECONDS} s after its round"
-        " counts as endless in p50 and p99. Stock's dependencies hold a connection while they wait for one of 40"
-        " threads, all of which wait for a connection: that is how its server stalls, until SQLAlchemy gives up after"
-        f" 30 s. What has stalled is not tried again. Stock with one TLS context is measured at {SHARED_TLS_CLIENTS}"
-        " clients.",
+        f"Each client lists {TASKS_PER_CLIENT} tasks and creates one, in turns. The server is uvicorn in a separate"
+        f" process, with a pool of {SERVER_CONNECTIONS} connections directly to PostgreSQL, or with a TLS connection"
+        f" per request through PgBouncer. The {budget.instances} function instances run in Lambda's runtime client"
+        " behind a stand-in for API Gateway, where a request waits for a free instance. They also connect through"
+        f" PgBouncer, which has {SERVER_CONNECTIONS} server connections for each application. There are"
+        f" {budget.throughput_rounds} rounds of {seconds} s for {numbers} clients. A request that has no answer"
+        f" {GRACE_SECONDS} s after the end of its round counts as infinite in p50 and p99. Stock's dependencies hold a"
+        " connection while they wait for one of 40 threads, and all of these threads wait for a connection. So its"
+        " server stalls, until SQLAlchemy gives up after 30 s. An application that has stalled is not measured again"
+        f" with as many clients. Stock with one TLS context is measured with {SHARED_TLS_CLIENTS} clients.",
         ("clients, how it runs", "application", "rate", "p50", "p99", "errors", "this project against it"),
-        [row for clients, contest in cells for row in contest.rows(clients)],
-        [contest.finding(clients) for clients, contest in cells if clients in TARGET_CLIENTS and contest.has_target],
+        [row for clients, comparison in cells for row in comparison.rows(clients)],
+        [
+            comparison.finding(clients)
+            for clients, comparison in cells
+            if clients in TARGET_CLIENTS and comparison.has_target
+        ],
     )
 
 
-def _contests(laboratory: Laboratory) -> list[Contest]:
-    def server(application: Application, *, pool: bool) -> Contender:
-        settings = (laboratory.with_pool if pool else laboratory.through_pooler)(application)
-        return Contender(application.name, lambda: Server(application.name, settings))
+def _comparisons(testbed: Testbed) -> list[Comparison]:
+    def server(application: Application, *, pool: bool) -> Candidate:
+        settings = (testbed.with_pool if pool else testbed.through_pooler)(application)
+        return Candidate(application.name, lambda: Server(application.name, settings))
 
-    def functions(application: Application) -> Contender:
-        settings = laboratory.through_pooler(application)
-        return Contender(application.name, lambda: Functions(application, settings, laboratory.budget.instances))
+    def functions(application: Application) -> Candidate:
+        settings = testbed.through_pooler(application)
+        return Candidate(application.name, lambda: Functions(application, settings, testbed.budget.instances))
 
-    pool = [server(each, pool=True) for each in laboratory.applications]
-    contests = [Contest(f"server, pool of {SERVER_CONNECTIONS}", pool)]
-    if laboratory.pooler:
-        per_request = [server(each, pool=False) for each in laboratory.tls_applications]
-        contests.append(Contest("server, connection per request, TLS, pooler", per_request))
+    pool = [server(each, pool=True) for each in testbed.applications]
+    comparisons = [Comparison(f"server, pool of {SERVER_CONNECTIONS}", pool)]
+    if testbed.pooler:
+        per_request = [server(each, pool=False) for each in testbed.tls_applications]
+        comparisons.append(Comparison("server, connection per request, TLS, pooler", per_request))
         if find_spec("awslambdaric"):
-            instances = [functions(each) for each in laboratory.tls_applications]
-            mode = f"{laboratory.budget.instances} function instances, TLS, pooler"
-            contests.append(Contest(mode, instances, has_target=False))
-    return contests
+            instances = [functions(each) for each in testbed.tls_applications]
+            mode = f"{testbed.budget.instances} function instances, TLS, pooler"
+            comparisons.append(Comparison(mode, instances, has_target=False))
+    return comparisons
 
 
 def _wait_for(running: Running) -> None:
@@ -195,6 +200,6 @@ def _times(ratio: float) -> str:
     return "stock stalls" if math.isinf(ratio) else f"{ratio:.1f} ×"
 
 
-def _latency(tally: Tally, share: float) -> str:
-    seconds = tally.percentile(share)
-    return f"> {PATIENCE_SECONDS} s" if math.isinf(seconds) else milliseconds(seconds)
+def _latency(result: Results, share: float) -> str:
+    seconds = result.percentile(share)
+    return f"> {GRACE_SECONDS} s" if math.isinf(seconds) else milliseconds(seconds)

@@ -1,4 +1,4 @@
-"""What this project adds to FastAPI and Mangum in an invocation that needs no database."""
+"""Measures what this project adds to FastAPI and Mangum, in invocations that need no database."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,44 +10,43 @@ from mangum import Mangum
 from backend import __version__
 from backend.app import NAME
 from backend.errors import NotAuthenticated
-from benchmarks.laboratory import Laboratory
 from benchmarks.measure import Section, interleave, milliseconds
+from benchmarks.testbed import Testbed
 from dev.local_lambda.events import http_event
-from tests.auth.gateway import CONTEXT
+from tests.support.gateway import CONTEXT
 
 
-def measure(laboratory: Laboratory, say: Callable[[str], None]) -> Section:
-    """The answer that needs nothing, and a refusal of a token that was tampered with."""
-    ours = laboratory.ours.function(laboratory.with_pool(laboratory.ours))
+def measure(testbed: Testbed, log_progress: Callable[[str], None]) -> Section:
+    """Measure `GET /`, and the refusal of a token that was changed."""
+    ours = testbed.ours.function(testbed.with_pool(testbed.ours))
     bare = partial(Mangum(bare_app(), lifespan="off"), context=CONTEXT)
-    tampered = {"authorization": f"{laboratory.people.readers[0].headers['authorization']}x"}
+    tampered = {"authorization": f"{testbed.accounts.readers[0].headers['authorization']}x"}
     events = {
         "`GET /`": http_event("GET", "/"),
         "`GET /api/tasks`, tampered token": http_event("GET", "/api/tasks", headers=tampered),
     }
     rows = []
     for name, event in events.items():
-        calls = {laboratory.ours.name: partial(ours, event), "bare": partial(bare, event)}
-        assert len({_told(call()) for call in calls.values()}) == 1, f"the answers differ for {name}"
-        medians = interleave(laboratory.budget.warm_rounds, calls)
-        mine, least = medians.values()
-        say(f"warm invocation, {name}: {milliseconds(mine)} against {milliseconds(least)}")
-        rows.append(
-            (name, milliseconds(mine), milliseconds(least), f"{mine / least:.2f}", milliseconds(mine - least)),
-        )
+        calls = {testbed.ours.name: partial(ours, event), "bare": partial(bare, event)}
+        assert len({_status_and_body(call()) for call in calls.values()}) == 1, f"the answers differ for {name}"
+        medians = interleave(testbed.budget.warm_rounds, calls)
+        ours_takes, bare_takes = medians.values()
+        log_progress(f"warm invocation, {name}: {milliseconds(ours_takes)} against {milliseconds(bare_takes)}")
+        ratio, added = f"{ours_takes / bare_takes:.2f}", milliseconds(ours_takes - bare_takes)
+        rows.append((name, milliseconds(ours_takes), milliseconds(bare_takes), ratio, added))
     return Section(
         "Warm invocation",
-        "Through the function's handler, in process, without a database; against a FastAPI application of two such"
-        " routes through Mangum, which answers the same status and JSON and does nothing else. What is added is the"
-        " access log, the metrics, CORS and the other headers, the limits, and checking the token. Medians of"
-        f" {laboratory.budget.warm_rounds} rounds.",
-        ("request", laboratory.ours.name, "bare route", "ratio", "added"),
+        "The function's handler, in process, without a database, compared with a FastAPI application of two such routes"
+        " behind Mangum, which gives the same status and JSON and does nothing else. The difference is the access log,"
+        " the metrics, CORS and the other headers, the limits, and the verification of the token. Medians of"
+        f" {testbed.budget.warm_rounds} rounds.",
+        ("request", testbed.ours.name, "bare route", "ratio", "added"),
         rows,
     )
 
 
 def bare_app() -> FastAPI:
-    """The least that answers the same: `def` and `async def` where this project has them."""
+    """The smallest application with the same answers. It has `def` and `async def` where this project has them."""
     app = FastAPI()
 
     @app.get("/")
@@ -62,5 +61,5 @@ def bare_app() -> FastAPI:
     return app
 
 
-def _told(answer: dict[str, Any]) -> tuple[int, str]:
+def _status_and_body(answer: dict[str, Any]) -> tuple[int, str]:
     return answer["statusCode"], answer["body"]

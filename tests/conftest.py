@@ -1,4 +1,4 @@
-"""What the tests stand on: a real PostgreSQL, a migrated template to copy databases from, people who use the API."""
+"""Fixtures for all tests: a real PostgreSQL, a migrated template to copy databases from, and users of the API."""
 
 import io
 import ipaddress
@@ -36,17 +36,17 @@ NO_LIMITS: dict[str, Any] = {
     for name in Settings.model_fields
     if name.startswith("signin_failures_") or name in ("signups_per_address", "refreshes_per_sign_in")
 }
-"""Settings for tests that are not about being refused: the most that they take."""
+"""Settings for tests that are not about rate limits: the largest values that they accept."""
 
-numbers = itertools.count(1)
+unique_numbers = itertools.count(1)
 pytest_plugins = ["tests.support.database_fixtures"]
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL of this test process's own, whatever DATABASE_URL says."""
+    """The PostgreSQL of this test process. DATABASE_URL is not used."""
     directory = Path(tempfile.mkdtemp(prefix="todo-api-tests-"))
-    directory.chmod(0o711)  # root's PostgreSQL runs as `nobody`, who has to get through
+    directory.chmod(0o711)  # root's PostgreSQL runs as the account `nobody`, which has to enter
     try:
         with EmbeddedPostgres(directory / "postgres", FAST_POSTGRES) as server:
             yield server
@@ -56,7 +56,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 
 @pytest.fixture(scope="session")
 def template(postgres: EmbeddedPostgres) -> DatabaseCopy:
-    """The migrated database that all others are copied from; nobody connects to it."""
+    """The migrated database from which all others are copied. No test connects to it: PostgreSQL could not copy it."""
     template = DatabaseCopy(postgres, "template_todo")
     template.create(source="template1")
     migrate(template.owner_url, template.url, lambda _: None)
@@ -65,7 +65,7 @@ def template(postgres: EmbeddedPostgres) -> DatabaseCopy:
 
 @pytest.fixture(scope="session")
 def shared_database(postgres: EmbeddedPostgres, template: DatabaseCopy) -> DatabaseCopy:
-    """One database for all tests that keep to people of their own."""
+    """One database for all tests that create their own users and look at no others."""
     shared = DatabaseCopy(postgres, "todo_shared")
     shared.create(source=template.name)
     return shared
@@ -73,8 +73,8 @@ def shared_database(postgres: EmbeddedPostgres, template: DatabaseCopy) -> Datab
 
 @pytest.fixture
 def fresh_database(postgres: EmbeddedPostgres, template: DatabaseCopy) -> Iterator[DatabaseCopy]:
-    """A migrated, empty database that this test has for itself."""
-    fresh = DatabaseCopy(postgres, f"todo_{next(numbers)}")
+    """A migrated, empty database for one test."""
+    fresh = DatabaseCopy(postgres, f"todo_{next(unique_numbers)}")
     fresh.create(source=template.name)
     yield fresh
     fresh.drop()
@@ -83,7 +83,7 @@ def fresh_database(postgres: EmbeddedPostgres, template: DatabaseCopy) -> Iterat
 @pytest.fixture
 def empty_database(postgres: EmbeddedPostgres) -> Iterator[DatabaseCopy]:
     """A database without any schema."""
-    empty = DatabaseCopy(postgres, f"empty_{next(numbers)}")
+    empty = DatabaseCopy(postgres, f"empty_{next(unique_numbers)}")
     empty.create(source="template1")
     yield empty
     empty.drop()
@@ -91,14 +91,14 @@ def empty_database(postgres: EmbeddedPostgres) -> Iterator[DatabaseCopy]:
 
 @pytest.fixture
 def owner(shared_database: DatabaseCopy) -> Iterator[OwnerConnection]:
-    """The owner's own connection to the shared database, to look behind the API."""
+    """A connection of the owner's to the shared database, to read and change rows without the API."""
     with shared_database.connect_as_owner() as connection:
         yield connection
 
 
 @pytest.fixture(autouse=True)
 def cheap_passwords(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash a hundred times faster, except in tests that are about hashing (marked `real_passwords`)."""
+    """Make hashing a hundred times faster, except in tests marked `real_passwords`."""
     if "real_passwords" not in request.keywords:
         hash_cheaply(monkeypatch.setattr)
 
@@ -129,13 +129,13 @@ MakeClient = Callable[..., TestClient]
 
 @pytest.fixture
 def make_client(make_settings: MakeSettings) -> Iterator[MakeClient]:
-    """Clients of applications with settings of their own, each from another address."""
+    """Makes clients of applications with these settings. Each client has another address."""
     with ExitStack() as running:
 
         def make(*, address: str | None = None, app: FastAPI | None = None, **overrides: Any) -> TestClient:
             app = app or create_app(make_settings(**overrides))
             running.callback(close, app)
-            address = address or str(ipaddress.IPv4Address("10.0.0.0") + next(numbers))
+            address = address or str(ipaddress.IPv4Address("10.0.0.0") + next(unique_numbers))
             client = TestClient(app, raise_server_exceptions=False, client=(address, 50000), follow_redirects=False)
             client.event_hooks["response"] = [check_documented]
             return running.enter_context(client)
@@ -144,17 +144,17 @@ def make_client(make_settings: MakeSettings) -> Iterator[MakeClient]:
 
 
 @pytest.fixture(scope="session")
-def usual_apps() -> list[FastAPI]:
-    """The application with the usual settings, once it was made: its first request takes long."""
+def cached_apps() -> list[FastAPI]:
+    """Keeps the application with the usual settings between tests, because its first request takes long."""
     return []
 
 
 @pytest.fixture
-def client(make_client: MakeClient, make_settings: MakeSettings, usual_apps: list[FastAPI]) -> TestClient:
-    """A client of the application, signed in as nobody. To change the application, ask `make_client` for a new one."""
-    if not usual_apps:
-        usual_apps.append(create_app(make_settings()))
-    return make_client(app=usual_apps[0])
+def client(make_client: MakeClient, make_settings: MakeSettings, cached_apps: list[FastAPI]) -> TestClient:
+    """A client of the application, not signed in. A test that changes the application needs one of `make_client`."""
+    if not cached_apps:
+        cached_apps.append(create_app(make_settings()))
+    return make_client(app=cached_apps[0])
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def logged() -> Iterator[Callable[[], list[dict[str, Any]]]]:
 
 @pytest.fixture
 def sign_up(client: TestClient) -> Callable[..., Person]:
-    """Creates people with an account, each signed in."""
+    """Creates users, each signed in."""
 
     def create(**details: str) -> Person:
         return Person.sign_up(client, **details)
@@ -180,11 +180,11 @@ def sign_up(client: TestClient) -> Callable[..., Person]:
 
 @pytest.fixture
 def ada(sign_up: Callable[..., Person]) -> Person:
-    """Somebody with an account."""
+    """A user."""
     return sign_up(name="Ada")
 
 
 @pytest.fixture
 def ben(sign_up: Callable[..., Person]) -> Person:
-    """Somebody else."""
+    """Another user."""
     return sign_up(name="Ben")

@@ -1,4 +1,4 @@
-"""Many clients at the same moment, over a real server."""
+"""Many clients at the same time, on a real server."""
 
 import time
 from collections import Counter
@@ -28,23 +28,23 @@ Answer = TypeVar("Answer")
 each_pool = pytest.mark.parametrize("pool_size", POOLS, ids=["pool of 20", "a connection per request"])
 
 
-class Crowd:
-    """A server, and clients of it that do something at the same moment."""
+class SimultaneousClients:
+    """A server, and clients of it that act at the same time."""
 
     def __init__(self, url: str, running: ExitStack) -> None:
         self._url, self._running = url, running
 
-    def client(self) -> httpx2.Client:
-        """Somebody's own connection to the server."""
+    def new(self) -> httpx2.Client:
+        """A new client with a connection of its own."""
         hooks = {"response": [check_documented]}
         return self._running.enter_context(httpx2.Client(base_url=self._url, timeout=60, event_hooks=hooks))
 
     def devices_of(self, person: Person, count: int) -> list[Person]:
-        """The same sign-in on so many connections."""
-        return [Person(self.client(), person.password, person.auth) for _ in range(count)]
+        """The same sign-in with so many clients."""
+        return [Person(self.new(), person.password, person.auth) for _ in range(count)]
 
     def at_once(self, actions: Sequence[Callable[[], Answer]]) -> list[Answer]:
-        """What each action gives; none begins before all are ready to."""
+        """Start all actions together, each in a thread. Gives what each returned."""
         ready = Barrier(len(actions))
 
         def act(action: Callable[[], Answer]) -> Answer:
@@ -56,39 +56,39 @@ class Crowd:
 
 
 @contextmanager
-def crowd_at(settings: Settings) -> Iterator[Crowd]:
+def simultaneous_clients(settings: Settings) -> Iterator[SimultaneousClients]:
     with ExitStack() as running:
-        yield Crowd(running.enter_context(serving(create_app(settings))), running)
+        yield SimultaneousClients(running.enter_context(serving(create_app(settings))), running)
 
 
 @pytest.fixture
-def crowd(make_settings: MakeSettings) -> Iterator[Crowd]:
-    """A crowd at a server with as many connections as it has clients: nothing queues before the database."""
-    with crowd_at(make_settings(database_pool_size=10)) as crowd:
-        yield crowd
+def clients(make_settings: MakeSettings) -> Iterator[SimultaneousClients]:
+    """Clients of a server with as many connections as clients, so that no request waits for a connection."""
+    with simultaneous_clients(make_settings(database_pool_size=10)) as clients:
+        yield clients
 
 
 @pytest.mark.spec("EDGE-duplicate-email-registration", "FR-005", "FR-032", "SC-010")
-def test_of_two_simultaneous_sign_ups_with_one_e_mail_one_wins(crowd: Crowd) -> None:
-    first, second = crowd.client(), crowd.client()
+def test_of_two_simultaneous_sign_ups_with_one_e_mail_one_wins(clients: SimultaneousClients) -> None:
+    first, second = clients.new(), clients.new()
     for _ in range(10):
         body = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD}
 
-        answers = crowd.at_once([partial(client.post, "/api/auth/signup", json=body) for client in (first, second)])
+        answers = clients.at_once([partial(client.post, "/api/auth/signup", json=body) for client in (first, second)])
 
         assert sorted(answer.status_code for answer in answers) == [201, 409]
         winner = next(answer.json() for answer in answers if answer.status_code == 201)
-        assert Person(first, PASSWORD, winner).signs_in().id == winner["user"]["id"]
+        assert Person(first, PASSWORD, winner).sign_in_again().id == winner["user"]["id"]
 
 
 @pytest.mark.spec("EDGE-concurrent-task-updates", "FR-020", "SC-010")
-def test_each_simultaneous_edit_is_made_or_refused_with_409(crowd: Crowd) -> None:
-    ada = Person.sign_up(crowd.client())
-    devices = crowd.devices_of(ada, 10)
+def test_each_simultaneous_edit_is_made_or_refused_with_409(clients: SimultaneousClients) -> None:
+    ada = Person.sign_up(clients.new())
+    devices = clients.devices_of(ada, 10)
     for _ in range(5):
-        path = f"/api/tasks/{ada.adds_task()['id']}"
+        path = f"/api/tasks/{ada.create_task()['id']}"
 
-        answers = crowd.at_once(
+        answers = clients.at_once(
             [partial(device.put, path, json={"title": f"edit {n}"}) for n, device in enumerate(devices)]
         )
 
@@ -100,13 +100,13 @@ def test_each_simultaneous_edit_is_made_or_refused_with_409(crowd: Crowd) -> Non
 
 
 @pytest.mark.spec("EDGE-concurrent-task-updates", "FR-020", "SC-010")
-def test_simultaneous_edits_of_different_members_lose_no_confirmed_edit(crowd: Crowd) -> None:
-    ada = Person.sign_up(crowd.client())
-    phone, laptop = crowd.devices_of(ada, 2)
+def test_simultaneous_edits_of_different_members_lose_no_confirmed_edit(clients: SimultaneousClients) -> None:
+    ada = Person.sign_up(clients.new())
+    phone, laptop = clients.devices_of(ada, 2)
     for _ in range(10):
-        path = f"/api/tasks/{ada.adds_task('old', description='old')['id']}"
+        path = f"/api/tasks/{ada.create_task('old', description='old')['id']}"
 
-        title, description = crowd.at_once(
+        title, description = clients.at_once(
             [
                 partial(phone.put, path, json={"title": "new"}),
                 partial(laptop.put, path, json={"description": "new"}),
@@ -121,13 +121,13 @@ def test_simultaneous_edits_of_different_members_lose_no_confirmed_edit(crowd: C
 
 @pytest.mark.spec("EDGE-concurrent-task-updates", "FR-021", "SC-010")
 @pytest.mark.parametrize("count", [10, 9])
-def test_simultaneous_toggles_all_count(crowd: Crowd, count: int) -> None:
-    ada = Person.sign_up(crowd.client())
-    devices = crowd.devices_of(ada, count)
+def test_simultaneous_toggles_all_count(clients: SimultaneousClients, count: int) -> None:
+    ada = Person.sign_up(clients.new())
+    devices = clients.devices_of(ada, count)
     for _ in range(5):
-        path = f"/api/tasks/{ada.adds_task()['id']}"
+        path = f"/api/tasks/{ada.create_task()['id']}"
 
-        answers = crowd.at_once([partial(device.patch, f"{path}/toggle") for device in devices])
+        answers = clients.at_once([partial(device.patch, f"{path}/toggle") for device in devices])
 
         completed = Counter(answer.json()["completed"] for answer in answers)
         assert [answer.status_code for answer in answers] == [200] * count
@@ -136,32 +136,32 @@ def test_simultaneous_toggles_all_count(crowd: Crowd, count: int) -> None:
 
 
 @pytest.mark.spec("EDGE-concurrent-task-updates", "FR-022", "SC-010")
-def test_of_simultaneous_deletions_one_finds_the_task(crowd: Crowd) -> None:
-    ada = Person.sign_up(crowd.client())
-    devices = crowd.devices_of(ada, 5)
-    path = f"/api/tasks/{ada.adds_task()['id']}"
+def test_of_simultaneous_deletions_one_finds_the_task(clients: SimultaneousClients) -> None:
+    ada = Person.sign_up(clients.new())
+    devices = clients.devices_of(ada, 5)
+    path = f"/api/tasks/{ada.create_task()['id']}"
 
-    answers = crowd.at_once([partial(device.delete, path) for device in devices])
+    answers = clients.at_once([partial(device.delete, path) for device in devices])
 
     assert sorted(answer.status_code for answer in answers) == [204, 404, 404, 404, 404]
 
 
 def list_and_create(device: Person, keeps_on: Callable[[int], bool]) -> list[str]:
-    """Create tasks and find each one in the list. Gives their ids."""
+    """Create tasks, and find each one in the list. Gives their ids."""
     created: list[str] = []
     while keeps_on(len(created)):
-        created.append(device.adds_task()["id"])
+        created.append(device.create_task()["id"])
         assert created[-1] in {task["id"] for task in device.tasks()}
     return created
 
 
 def a_hundred_clients_list_and_create(settings: Settings, keeps_on: Callable[[int], bool]) -> int:
-    """Every answer is 200 or 201, and no task is lost, doubled or somebody else's. Gives the number of tasks."""
-    with crowd_at(settings) as crowd:
-        people = [Person.sign_up(crowd.client()) for _ in range(PEOPLE)]
-        devices = [device for person in people for device in crowd.devices_of(person, CLIENTS // PEOPLE)]
+    """Check that every answer is 200 or 201, and that each list has exactly the user's tasks. Gives their number."""
+    with simultaneous_clients(settings) as clients:
+        people = [Person.sign_up(clients.new()) for _ in range(PEOPLE)]
+        devices = [device for person in people for device in clients.devices_of(person, CLIENTS // PEOPLE)]
 
-        created = crowd.at_once([partial(list_and_create, device, keeps_on) for device in devices])
+        created = clients.at_once([partial(list_and_create, device, keeps_on) for device in devices])
 
         confirmed: dict[str, list[str]] = {person.id: [] for person in people}
         for device, ids in zip(devices, created, strict=True):

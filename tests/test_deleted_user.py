@@ -1,4 +1,4 @@
-"""What is left of a person whose account is deleted: nothing."""
+"""Deleting an account removes everything that belongs to it, and ends its sign-ins."""
 
 import pytest
 from pg8000.native import Connection as OwnerConnection
@@ -21,8 +21,8 @@ def test_deleting_an_account_deletes_its_own_tasks_and_sign_ins_only(
     ada: Person, ben: Person, owner: OwnerConnection
 ) -> None:
     for person in (ada, ben):
-        person.adds_task()
-        person.signs_in().adds_task()
+        person.create_task()
+        person.sign_in_again().create_task()
     before = rows_of(owner, ada)
 
     owner.run("delete from users where id = :id", id=ada.id)
@@ -40,7 +40,7 @@ def test_every_request_of_a_deleted_user_is_401(client: TestClient, ada: Person,
     answers = [
         ada.get("/api/tasks"),
         ada.post("/api/tasks", json={"title": "Buy milk"}),
-        ada.refreshes(),
+        ada.refresh(),
         ada.post("/api/auth/signout"),
         client.post("/api/auth/signin", json={"email": ada.email, "password": PASSWORD}),
     ]
@@ -50,7 +50,7 @@ def test_every_request_of_a_deleted_user_is_401(client: TestClient, ada: Person,
 
 @pytest.mark.spec("EDGE-deleted-users-tasks", "FR-005", "SC-003")
 def test_the_e_mail_is_free_again_for_an_account_that_starts_empty(ada: Person, owner: OwnerConnection) -> None:
-    ada.adds_task()
+    ada.create_task()
     owner.run("delete from users where id = :id", id=ada.id)
 
     again = ada.http.post("/api/auth/signup", json={"email": ada.email, "password": PASSWORD})

@@ -1,4 +1,4 @@
-"""The structure is checked by tools (`make check`). These tests run them, and show that they would notice."""
+"""Tools check the structure (`make check`). These tests run them, and show that they notice a violation."""
 
 import shutil
 import subprocess
@@ -13,8 +13,8 @@ PACKAGES = ("backend", "benchmarks", "dev", "tests")
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
-    """The rules of pyproject.toml on the packages in `folder`."""
-    command = [PROGRAMS / "lint-imports", "--no-cache"]
+    """Check the packages in `folder` by the rules of pyproject.toml."""
+    command = [str(PROGRAMS / "lint-imports"), "--no-cache"]
     return subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True)
 
 
@@ -52,7 +52,7 @@ def test_an_import_in_the_wrong_direction_is_noticed(tmp_path: Path, module: str
 
 @pytest.mark.spec("NFR-022")
 def test_every_function_says_its_types() -> None:
-    command = [PROGRAMS / "ruff", "check", "--no-cache", "--isolated", "--select", "ANN0,ANN2", "backend"]
+    command = [str(PROGRAMS / "ruff"), "check", "--no-cache", "--isolated", "--select", "ANN0,ANN2", "backend"]
 
     ran = subprocess.run(command, check=False, cwd=CHECKOUT, capture_output=True, text=True)
 

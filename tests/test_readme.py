@@ -1,4 +1,4 @@
-"""The README's session, run word for word."""
+"""The README's commands, run exactly as they are printed."""
 
 import re
 import subprocess

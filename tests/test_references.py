@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.references import CHECKS, anchors, problems, prose, read, sources
+from tests.support.references import CHECKS, ELSEWHERE, anchors, problems, prose, read, sources
 
 HERE = "docs/deploying.md"
 
@@ -51,12 +51,18 @@ def test_a_reference_to_nothing_is_noticed(kind: str, file: str, text: str, prob
 @pytest.mark.parametrize("kind", CHECKS)
 def test_what_exists_or_is_made_at_run_time_is_no_problem(kind: str) -> None:
     text = """
-        [a](../README.md), [b](https://example.com/nowhere.md), `make deploy ENV=prod`, .data/postgres/nowhere,
+        [a](../README.md), [b](https://example.com/nowhere.md), `make deploy ENV=prod <<< y`, .data/nowhere,
         `.venv/bin/python -m dev.start`, `backend.main.handler`, events/*.json, `….json`, tests/<part>/test_….py,
         web/openapi.py, backend/main.py:1, `DATABASE_URL`, requirements*.in, pg8000/core.py, text/plain
     """
 
     assert problems(kind, HERE, text) == []
+
+
+def test_every_exception_is_needed() -> None:
+    everything = "".join(prose(file, read(file)) for file in sources())
+
+    assert [name for name in ELSEWHERE if name not in everything] == []
 
 
 def test_anchors_are_those_that_github_makes() -> None:

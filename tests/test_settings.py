@@ -1,4 +1,4 @@
-"""The environment is checked when the process starts, and what is wrong is said in one line that shows no value."""
+"""The environment is checked when the process starts. An error is one line that shows no value."""
 
 import subprocess
 import sys
@@ -51,7 +51,7 @@ NO_ORIGINS = [
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """Nothing set but what is needed, and no `.env`."""
+    """An environment with only the required variables, and without a `.env`."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     for name, value in NEEDED.items():
@@ -241,7 +241,7 @@ def test_the_process_ends_with_one_line_when_the_environment_is_broken(tmp_path:
 
 @pytest.mark.spec("SC-011")
 def test_the_process_starts_without_a_database(tmp_path: Path) -> None:
-    """Connecting is for the first request: a cold start must not depend on the database."""
+    """The first request connects, so that a cold start does not depend on the database."""
     program = "import backend.main; print(backend.main.app.title, callable(backend.main.handler))"
 
     started = subprocess.run(

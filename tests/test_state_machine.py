@@ -1,4 +1,4 @@
-"""Random sign-ups, sign-ins and task operations of several people, compared with a model that fits on one page."""
+"""Random sign-ups, sign-ins and task operations of several users, compared with a simple model."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,14 +32,14 @@ changes = st.fixed_dictionaries(
 
 @dataclass
 class Account:
-    """What the model knows of a person: the sign-ins they have, and their tasks in order."""
+    """The model of a user: their sign-ins, and their tasks in order."""
 
     sign_ins: list[Person]
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class TodoMachine(RuleBasedStateMachine):
-    """Each step does one thing through the API and to the model; then all lists have to be the model's."""
+    """Each step does the same to the API and to the model. After it, all lists must be those of the model."""
 
     http: httpx2.Client
     accounts = Bundle("accounts")
@@ -47,7 +47,7 @@ class TodoMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.everybody: list[Account] = []
+        self.all_accounts: list[Account] = []
         self.versions: dict[str, int] = {}
 
     @initialize(target=accounts)
@@ -70,7 +70,7 @@ class TodoMachine(RuleBasedStateMachine):
 
     @rule(account=accounts)
     def sign_in(self, account: Account) -> None:
-        account.sign_ins.append(account.sign_ins[0].signs_in())
+        account.sign_ins.append(account.sign_ins[0].sign_in_again())
 
     @rule(account=accounts)
     def sign_in_with_a_wrong_password(self, account: Account) -> None:
@@ -80,7 +80,7 @@ class TodoMachine(RuleBasedStateMachine):
 
     @rule(target=task_ids, account=accounts, title=titles, description=descriptions, data=st.data())
     def create(self, account: Account, title: str, description: str | None, data: st.DataObject) -> str:
-        task = self._somewhere(account, data).adds_task(title, description=description)
+        task = self._any_device(account, data).create_task(title, description=description)
 
         assert task["title"] == title.strip()
         assert task["description"] == (description or None)
@@ -92,59 +92,59 @@ class TodoMachine(RuleBasedStateMachine):
 
     @rule(account=accounts, task_id=task_ids, data=st.data())
     def get(self, account: Account, task_id: str, data: st.DataObject) -> None:
-        response = self._somewhere(account, data).get(f"/api/tasks/{task_id}")
+        response = self._any_device(account, data).get(f"/api/tasks/{task_id}")
 
-        if self._has(account, task_id, response):
+        if self._has_task(account, task_id, response):
             assert response.json() == account.tasks[task_id]
             assert response.headers["ETag"] == f'"{self.versions[task_id]}"'
 
     @rule(account=accounts, task_id=task_ids, change=changes, data=st.data())
     def edit(self, account: Account, task_id: str, change: dict[str, Any], data: st.DataObject) -> None:
-        response = self._somewhere(account, data).put(f"/api/tasks/{task_id}", json=change)
+        response = self._any_device(account, data).put(f"/api/tasks/{task_id}", json=change)
 
-        if self._has(account, task_id, response):
+        if self._has_task(account, task_id, response):
             expected = account.tasks[task_id] | change
             expected |= {"title": expected["title"].strip(), "description": expected["description"] or None}
             self._changed(account, task_id, expected, response)
 
     @rule(account=accounts, task_id=task_ids, data=st.data())
     def toggle(self, account: Account, task_id: str, data: st.DataObject) -> None:
-        response = self._somewhere(account, data).patch(f"/api/tasks/{task_id}/toggle")
+        response = self._any_device(account, data).patch(f"/api/tasks/{task_id}/toggle")
 
-        if self._has(account, task_id, response):
+        if self._has_task(account, task_id, response):
             task = account.tasks[task_id]
             self._changed(account, task_id, task | {"completed": not task["completed"]}, response)
 
     @rule(account=accounts, task_id=task_ids, data=st.data())
     def change_an_older_version(self, account: Account, task_id: str, data: st.DataObject) -> None:
         older = {"If-Match": f'"{self.versions.get(task_id, 1) - 1}"'}
-        response = self._somewhere(account, data).put(f"/api/tasks/{task_id}", json={"title": "x"}, headers=older)
+        response = self._any_device(account, data).put(f"/api/tasks/{task_id}", json={"title": "x"}, headers=older)
 
         assert response.status_code == (412 if task_id in account.tasks else 404)
 
     @rule(account=accounts, task_id=task_ids, data=st.data())
     def delete(self, account: Account, task_id: str, data: st.DataObject) -> None:
-        response = self._somewhere(account, data).delete(f"/api/tasks/{task_id}")
+        response = self._any_device(account, data).delete(f"/api/tasks/{task_id}")
 
-        if self._has(account, task_id, response, success=204):
+        if self._has_task(account, task_id, response, success=204):
             del account.tasks[task_id]
 
     @invariant()
-    def everybody_has_the_tasks_of_the_model_in_its_order(self) -> None:
-        for account in self.everybody:
+    def every_account_has_the_tasks_of_the_model_in_order(self) -> None:
+        for account in self.all_accounts:
             assert account.sign_ins[-1].tasks() == list(account.tasks.values())
 
     def _new_account(self) -> Account:
         account = Account([Person.sign_up(self.http)])
-        self.everybody.append(account)
+        self.all_accounts.append(account)
         return account
 
-    def _somewhere(self, account: Account, data: st.DataObject) -> Person:
-        """One of the devices that the person has signed in on."""
+    def _any_device(self, account: Account, data: st.DataObject) -> Person:
+        """One of the devices on which the user has signed in."""
         return data.draw(st.sampled_from(account.sign_ins))
 
-    def _has(self, account: Account, task_id: str, response: httpx2.Response, success: int = 200) -> bool:
-        """Whether the task is this person's; the answer has to say the same."""
+    def _has_task(self, account: Account, task_id: str, response: httpx2.Response, success: int = 200) -> bool:
+        """Whether the task is this user's. The answer must agree."""
         is_there = task_id in account.tasks
         assert response.status_code == (success if is_there else 404)
         return is_there

@@ -1,4 +1,4 @@
-"""What operators count."""
+"""The metrics that operators read."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Nothing that the specification asks for is without a test."""
+"""Every line of the specification has a test."""
 
 from tests.support.traceability import SPECIFICATION, TABLE, proofs, requirements, table
 

@@ -194,7 +194,7 @@ class _Endpoint(Endpoint):
         self._reply(200, event, headers)
 
     def do_POST(self) -> None:  # noqa: N802
-        """Take the result of an invocation, or the error of the start (`init/error`) or of a restore (`restore/error`)."""
+        """Take the result of an invocation, or an error of the start or of a restore."""
         body = json.loads(self._body() or b"null")
         self._reply(202, b"{}")
         *_, kind, subject, outcome = self.path.split("/")

@@ -1,23 +1,23 @@
-"""What tests of sign-ins need besides: a clock to move."""
+"""Fixtures for tests of sign-ins: a clock, and clients of an application that uses it."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
 from starlette.testclient import TestClient
 
-from tests.auth.clock import Clock
 from tests.conftest import MakeClient
+from tests.support.clock import Clock
 from tests.support.database_copy import DatabaseCopy
 
 
 @pytest.fixture
 def clock(fresh_database: DatabaseCopy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
-    """The time of the fresh database and of the application, which stands until it is moved."""
+    """The clock of the fresh database and of the application."""
     with fresh_database.connect_as_owner() as owner:
         yield Clock(owner, monkeypatch)
 
 
 @pytest.fixture
 def timed_client(clock: Clock, fresh_database: DatabaseCopy, make_client: MakeClient) -> Callable[..., TestClient]:
-    """Makes clients of applications whose time is `clock`, and whose database is the fresh one."""
+    """Makes clients of applications that use `clock` and the fresh database."""
     return lambda **options: make_client(database_url=fresh_database.url, **options)

@@ -1,4 +1,4 @@
-"""Wrong passwords, and the people who try them."""
+"""Sign-ins with wrong passwords, and what the rate limits count of them."""
 
 from uuid import uuid4
 
@@ -10,12 +10,12 @@ from backend.auth import rate_limits
 from tests.conftest import SECRET
 from tests.support.people import PASSWORD
 
-WRONG = "a wrong password"
+WRONG_PASSWORD = "a wrong password"
 LIMIT = 10
 """How many wrong passwords for one account get an answer from one address, unless a test says otherwise."""
 
 
-def sign_in(http: httpx2.Client, email: str, password: str = WRONG, **headers: str) -> httpx2.Response:
+def sign_in(http: httpx2.Client, email: str, password: str = WRONG_PASSWORD, **headers: str) -> httpx2.Response:
     return http.post("/api/auth/signin", json={"email": email, "password": password}, headers=headers)
 
 
@@ -29,18 +29,18 @@ def some_email() -> str:
 
 
 def guess(http: httpx2.Client, email: str, times: int) -> list[int]:
-    """The answers to so many wrong passwords, one after the other."""
+    """Try a wrong password so many times. Gives the statuses."""
     return [sign_in(http, email).status_code for _ in range(times)]
 
 
-def at(address: str, client: httpx2.Client) -> TestClient:
+def client_at(address: str, client: httpx2.Client) -> TestClient:
     """A client of the same application at another address."""
     assert isinstance(client, TestClient)
     return TestClient(client.app, client=(address, 50000), raise_server_exceptions=False)
 
 
 def hits(owner: OwnerConnection, email: str, address: str) -> list[int]:
-    """How many are counted against account and address, the account, and the address."""
+    """How many guesses are counted for account and address together, for the account, and for the address."""
     limits = [
         (rate_limits.Limit("guesses per account and address", 0), f"{email}\0{address}"),
         (rate_limits.Limit("guesses per account", 0), email),

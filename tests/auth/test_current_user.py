@@ -1,4 +1,4 @@
-"""The bearer token: what gets somebody in, and what everybody else is told."""
+"""The access token of a request: which ones are accepted, and the 401 for all others."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from tests.support.people import Person
 NOT_SIGNED_IN = {"detail": "You are not signed in, or your sign-in has ended. Please sign in."}
 
 
-def ask(client: TestClient, authorization: str | None) -> Any:
+def list_tasks(client: TestClient, authorization: str | None) -> Any:
     headers = {} if authorization is None else {"Authorization": authorization}
     return client.get("/api/tasks", headers=headers)
 
@@ -31,9 +31,9 @@ def tokens_of(client: TestClient) -> Tokens:
 @pytest.mark.spec("FR-013", "FR-014", "FR-037", "NFR-025", "US1-3", "SC-002")
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 def test_a_valid_access_token_gives_access_to_its_users_tasks(client: TestClient, ada: Person, scheme: str) -> None:
-    task = ada.adds_task()
+    task = ada.create_task()
 
-    response = ask(client, f"{scheme} {ada.auth['access_token']}")
+    response = list_tasks(client, f"{scheme} {ada.auth['access_token']}")
 
     assert response.status_code == 200
     assert response.json() == [task]
@@ -60,7 +60,7 @@ def test_a_valid_access_token_gives_access_to_its_users_tasks(client: TestClient
     ],
 )
 def test_a_request_without_a_valid_token_is_401(client: TestClient, authorization: str | None) -> None:
-    response = ask(client, authorization)
+    response = list_tasks(client, authorization)
 
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == "Bearer"
@@ -70,7 +70,7 @@ def test_a_request_without_a_valid_token_is_401(client: TestClient, authorizatio
 @pytest.mark.spec("FR-037", "NFR-025")
 @pytest.mark.parametrize("scheme", ["", "Basic ", "JWT ", "Bearer Bearer ", "Bearer,"])
 def test_a_valid_token_without_the_bearer_scheme_is_401(client: TestClient, ada: Person, scheme: str) -> None:
-    response = ask(client, f"{scheme}{ada.auth['access_token']}")
+    response = list_tasks(client, f"{scheme}{ada.auth['access_token']}")
 
     assert response.status_code == 401
 
@@ -89,7 +89,7 @@ def test_a_token_is_accepted_only_in_the_authorization_header(client: TestClient
 def test_every_protected_operation_checks_the_token_before_anything_else(
     client: TestClient, method: str, path: str
 ) -> None:
-    """401 and never 403 or 404: it does not tell what exists."""
+    """It is 401, and never 403 or 404, which would disclose what exists."""
     for task_id in (str(uuid4()), "malformed"):
         response = client.request(method, path.replace("{task_id}", task_id), json={})
 
@@ -113,7 +113,7 @@ def test_only_root_health_sign_up_sign_in_and_refresh_need_no_token() -> None:
 
 @pytest.mark.spec("FR-013", "FR-030", "SC-002")
 def test_a_refresh_token_is_not_accepted_as_an_access_token(client: TestClient, ada: Person) -> None:
-    response = ask(client, f"Bearer {ada.auth['refresh_token']}")
+    response = list_tasks(client, f"Bearer {ada.auth['refresh_token']}")
 
     assert response.status_code == 401
     assert response.json() == NOT_SIGNED_IN
@@ -129,7 +129,7 @@ def test_an_access_token_is_not_accepted_as_a_refresh_token(client: TestClient, 
 
 @pytest.fixture
 def token_that_expires(client: TestClient, ada: Person) -> Callable[[int], str]:
-    """Access tokens of Ada's sign-in that expire so many seconds from now."""
+    """Signs access tokens of Ada's sign-in that expire so many seconds from now."""
     claims = tokens_of(client).verify(ada.auth["access_token"], Kind.ACCESS)
 
     def sign(seconds: int) -> str:
@@ -147,9 +147,9 @@ def token_that_expires(client: TestClient, ada: Person) -> Callable[[int], str]:
 
 @pytest.mark.spec("FR-009", "FR-013", "FR-030", "SC-002", "EDGE-token-expiration-during-request")
 def test_an_expired_token_is_401(client: TestClient, token_that_expires: Callable[[int], str]) -> None:
-    valid = ask(client, f"Bearer {token_that_expires(60)}")
-    expired = ask(client, f"Bearer {token_that_expires(-1)}")
-    expiring_now = ask(client, f"Bearer {token_that_expires(0)}")
+    valid = list_tasks(client, f"Bearer {token_that_expires(60)}")
+    expired = list_tasks(client, f"Bearer {token_that_expires(-1)}")
+    expiring_now = list_tasks(client, f"Bearer {token_that_expires(0)}")
 
     assert valid.status_code == 200
     assert expired.status_code == expiring_now.status_code == 401

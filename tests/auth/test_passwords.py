@@ -1,4 +1,4 @@
-"""Passwords: hashed well, compared whole, and never with a transaction waiting for it."""
+"""Passwords: how they are hashed and compared, and that no transaction is open meanwhile."""
 
 import unicodedata
 from collections.abc import Callable
@@ -20,21 +20,24 @@ from tests.support.people import PASSWORD, Person
 PARAMETERS = "$argon2id$v=19$m=19456,t=12,p=1$"
 
 
-class Watched:
-    """A password context that counts its work, and looks around before it begins."""
+class CountingContext:
+    """A password context that counts what it hashes and verifies.
 
-    def __init__(self, context: CryptContext, look_around: Callable[[], None] = lambda: None) -> None:
-        self._context, self._look_around = context, look_around
+    :param before_work: is called before each of them
+    """
+
+    def __init__(self, context: CryptContext, before_work: Callable[[], None] = lambda: None) -> None:
+        self._context, self._before_work = context, before_work
         self.hashed = self.verified = 0
 
     def hash(self, password: str) -> Any:
         self.hashed += 1
-        self._look_around()
+        self._before_work()
         return self._context.hash(password)
 
     def verify(self, password: str, stored: str) -> Any:
         self.verified += 1
-        self._look_around()
+        self._before_work()
         return self._context.verify(password, stored)
 
     def needs_update(self, stored: str) -> Any:
@@ -42,15 +45,16 @@ class Watched:
 
 
 @pytest.fixture
-def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
-    """The password context in use, watched."""
-    watched = Watched(passwords.context)
-    monkeypatch.setattr(passwords, "context", watched)
-    return watched
+def password_work(monkeypatch: pytest.MonkeyPatch) -> CountingContext:
+    """The password context in use, which counts its work."""
+    password_work = CountingContext(passwords.context)
+    monkeypatch.setattr(passwords, "context", password_work)
+    return password_work
 
 
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+<<<<<<< HEAD
     """Everything that has been said to PostgreSQL since the test began."""
     said: list[str] = []
     execute = Connection.execute
@@ -61,6 +65,18 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(Connection, "execute", execute_and_note)
     return said
+=======
+    """The statements that have been sent to PostgreSQL since the test began."""
+    sent: list[str] = []
+    round_trip = Connection._round_trip
+
+    def record_statement(self: Connection, messages: bytes, context: Context) -> Context:
+        sent.append(context.statement)
+        return round_trip(self, messages, context)
+
+    monkeypatch.setattr(Connection, "_round_trip", record_statement)
+    return sent
+>>>>>>> main
 
 
 def sign_in(http: httpx2.Client, email: str, password: str) -> httpx2.Response:
@@ -80,7 +96,7 @@ def test_passwords_are_stored_as_argon2id_with_the_agreed_parameters(
     person = sign_up()
 
     assert stored_hash(owner, person).startswith(PARAMETERS)
-    assert person.signs_in().tasks() == []
+    assert person.sign_in_again().tasks() == []
     assert sign_in(person.http, person.email, PASSWORD[:-1]).status_code == 401
 
 
@@ -111,17 +127,17 @@ def test_no_password_is_right_for_an_unknown_email(monkeypatch: pytest.MonkeyPat
 @pytest.mark.spec("US3-4", "FR-006", "SC-004")
 @pytest.mark.parametrize("pool_size", [0, 5])
 def test_an_unknown_email_takes_the_same_work_as_a_wrong_password(
-    make_client: MakeClient, watched: Watched, statements: list[str], pool_size: int
+    make_client: MakeClient, password_work: CountingContext, statements: list[str], pool_size: int
 ) -> None:
     person = Person.sign_up(make_client(database_pool_size=pool_size))
     work = []
     for email in (person.email, f"{uuid4().hex}@example.com"):
-        watched.hashed = watched.verified = 0
+        password_work.hashed = password_work.verified = 0
         statements.clear()
 
         answer = sign_in(person.http, email, "a wrong password")
 
-        work.append((watched.hashed, watched.verified, list(statements), answer.status_code, answer.json()))
+        work.append((password_work.hashed, password_work.verified, list(statements), answer.status_code, answer.json()))
 
     assert work[0] == work[1]
     assert work[0][:2] == (0, 1)
@@ -129,10 +145,10 @@ def test_an_unknown_email_takes_the_same_work_as_a_wrong_password(
 
 
 @pytest.mark.spec("US1-2", "NFR-009")
-def test_a_right_password_takes_one_verification(ada: Person, watched: Watched) -> None:
-    ada.signs_in()
+def test_a_right_password_takes_one_verification(ada: Person, password_work: CountingContext) -> None:
+    ada.sign_in_again()
 
-    assert (watched.hashed, watched.verified) == (0, 1)
+    assert (password_work.hashed, password_work.verified) == (0, 1)
 
 
 @pytest.mark.spec("FR-004", "SC-016")
@@ -144,9 +160,9 @@ def test_a_sign_in_renews_a_hash_made_with_other_parameters(
 
     assert sign_in(ada.http, ada.email, "a wrong password").status_code == 401
     assert stored_hash(owner, ada) == old
-    ada.signs_in()
+    ada.sign_in_again()
     renewed = stored_hash(owner, ada)
-    ada.signs_in()
+    ada.sign_in_again()
 
     assert renewed != old
     assert ",t=2," in renewed
@@ -196,7 +212,7 @@ def test_a_password_is_compared_to_its_last_character(
 def test_any_8_to_1024_characters_are_a_valid_password(sign_up: Callable[..., Person], password: str) -> None:
     person = sign_up(password=password)
 
-    assert person.signs_in().tasks() == []
+    assert person.sign_in_again().tasks() == []
 
 
 @pytest.mark.real_passwords
@@ -204,13 +220,13 @@ def test_any_8_to_1024_characters_are_a_valid_password(sign_up: Callable[..., Pe
 def test_the_longest_password_works_with_productions_parameters_too(sign_up: Callable[..., Person]) -> None:
     person = sign_up(password="🔑" * 1024)
 
-    assert person.signs_in().tasks() == []
+    assert person.sign_in_again().tasks() == []
 
 
 @pytest.mark.spec("US3-2", "FR-003", "FR-029")
 @pytest.mark.parametrize("password", ["", "1234567", "x" * 1025, "🔑" * 1025, "x" * 60_000], ids=len)
 def test_a_sign_up_with_a_password_of_wrong_length_is_422_without_hashing(
-    client: httpx2.Client, watched: Watched, password: str
+    client: httpx2.Client, password_work: CountingContext, password: str
 ) -> None:
     answer = client.post(
         "/api/auth/signup", json={"email": f"{uuid4().hex}@example.com", "password": password, "name": "Ada"}
@@ -218,16 +234,16 @@ def test_a_sign_up_with_a_password_of_wrong_length_is_422_without_hashing(
 
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == ["password"]
-    assert (watched.hashed, watched.verified) == (0, 0)
+    assert (password_work.hashed, password_work.verified) == (0, 0)
 
 
 @pytest.mark.spec("FR-006", "FR-029")
 @pytest.mark.parametrize("password", ["", "x" * 1025, "x" * 60_000], ids=len)
 def test_a_sign_in_with_an_impossible_password_is_422_without_hashing(
-    ada: Person, watched: Watched, password: str
+    ada: Person, password_work: CountingContext, password: str
 ) -> None:
     assert sign_in(ada.http, ada.email, password).status_code == 422
-    assert (watched.hashed, watched.verified) == (0, 0)
+    assert (password_work.hashed, password_work.verified) == (0, 0)
 
 
 @pytest.mark.spec("FR-006")
@@ -238,12 +254,12 @@ def test_a_sign_in_with_a_too_short_password_is_401(ada: Person) -> None:
 @pytest.mark.spec("FR-003", "NFR-004")
 @pytest.mark.parametrize("path", ["/api/auth/signup", "/api/auth/signin"])
 def test_a_password_of_a_megabyte_is_413_without_any_work(
-    client: httpx2.Client, watched: Watched, statements: list[str], path: str
+    client: httpx2.Client, password_work: CountingContext, statements: list[str], path: str
 ) -> None:
     answer = client.post(path, json={"email": f"{uuid4().hex}@example.com", "password": "x" * 2**20, "name": "Ada"})
 
     assert answer.status_code == 413
-    assert (watched.hashed, watched.verified) == (0, 0)
+    assert (password_work.hashed, password_work.verified) == (0, 0)
     assert statements == []
 
 
@@ -251,7 +267,7 @@ def test_a_password_of_a_megabyte_is_413_without_any_work(
 @pytest.mark.parametrize("path", ["/api/auth/signup", "/api/auth/signin"])
 @pytest.mark.parametrize("password", [r'"\ud800 password"', "12345678", "true", "null", '["password"]', "{}"])
 def test_a_password_that_is_not_text_is_422_without_hashing(
-    client: httpx2.Client, watched: Watched, path: str, password: str
+    client: httpx2.Client, password_work: CountingContext, path: str, password: str
 ) -> None:
     answer = client.post(
         path,
@@ -260,7 +276,7 @@ def test_a_password_that_is_not_text_is_422_without_hashing(
     )
 
     assert answer.status_code == 422
-    assert (watched.hashed, watched.verified) == (0, 0)
+    assert (password_work.hashed, password_work.verified) == (0, 0)
 
 
 @pytest.mark.spec("NFR-012", "SC-006", "SC-020")
@@ -272,7 +288,7 @@ def test_no_transaction_or_lock_is_open_while_a_password_is_hashed(
     with fresh_database.connect_as_owner() as owner:
         seen: list[list[Any]] = []
 
-        def look_around() -> None:
+        def before_work() -> None:
             seen.append(
                 owner.run(
                     "select state, xact_start is not null, (select count(*) from pg_locks l where l.pid = a.pid)"
@@ -281,14 +297,14 @@ def test_no_transaction_or_lock_is_open_while_a_password_is_hashed(
                 )
             )
 
-        monkeypatch.setattr(passwords, "context", Watched(passwords.context, look_around))
+        monkeypatch.setattr(passwords, "context", CountingContext(passwords.context, before_work))
         person = Person.sign_up(client)
-        person.signs_in()
+        person.sign_in_again()
         sign_in(client, person.email, "a wrong password")
         sign_in(client, "nobody@example.com", "a wrong password")
         changed = passwords.context._context.copy(argon2__rounds=2)  # type: ignore[attr-defined]
-        monkeypatch.setattr(passwords, "context", Watched(changed, look_around))
-        person.signs_in()
+        monkeypatch.setattr(passwords, "context", CountingContext(changed, before_work))
+        person.sign_in_again()
 
     assert len(seen) == 6  # sign-up, right, wrong, unknown, and twice for the renewal
     assert [row for rows in seen for row in rows if row != ["idle", False, 0]] == []
@@ -304,11 +320,11 @@ def test_without_a_pool_a_sign_in_uses_one_connection(
     opened = []
     connect = Connection.__init__
 
-    def connect_and_note(self: Connection, *args: Any, **options: Any) -> None:
+    def record_connection(self: Connection, *args: Any, **options: Any) -> None:
         opened.append(self)
         connect(self, *args, **options)
 
-    monkeypatch.setattr(Connection, "__init__", connect_and_note)
+    monkeypatch.setattr(Connection, "__init__", record_connection)
 
     sign_in(person.http, person.email, password)
 

@@ -1,4 +1,4 @@
-"""Rate limits as time passes: no window holds too many, nobody waits too long, and nothing stays for ever."""
+"""Rate limits as time passes: the sliding window, `Retry-After`, and the removal of expired rows."""
 
 import random
 from collections.abc import Callable
@@ -8,8 +8,8 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from tests.auth.clock import Clock
-from tests.auth.guesses import LIMIT, at, guess, sign_in, sign_up, some_email
+from tests.auth.guesses import LIMIT, client_at, guess, sign_in, sign_up, some_email
+from tests.support.clock import Clock
 from tests.support.database_copy import DatabaseCopy
 from tests.support.people import Person
 
@@ -35,8 +35,8 @@ def test_every_window_answers_exactly_as_many_guesses_as_allowed(
     assert {401, 429} == set(got)
 
 
-def fill(act: Callable[[], httpx2.Response], clock: Clock, allowed: int) -> httpx2.Response:
-    """Use up a limit, with time passing, and give the refusal."""
+def use_up_limit(act: Callable[[], httpx2.Response], clock: Clock, allowed: int) -> httpx2.Response:
+    """Use up a limit, with time between the requests. Gives the refusal."""
     for _ in range(allowed):
         assert act().status_code != 429
         clock.advance(seconds=7.3)
@@ -59,10 +59,10 @@ def test_retry_after_is_right_to_the_second(clock: Clock, timed_client: Callable
     person.http = timed_client(**{limit: 3})
     acts: dict[str, Callable[[], httpx2.Response]] = {
         "signups_per_address": lambda: sign_up(person.http),
-        "refreshes_per_sign_in": person.refreshes,
+        "refreshes_per_sign_in": person.refresh,
     }
     act = acts.get(limit, lambda: sign_in(person.http, person.email))
-    refused = fill(act, clock, allowed=3)
+    refused = use_up_limit(act, clock, allowed=3)
     assert refused.status_code == 429
     wait = int(refused.headers["Retry-After"])
 
@@ -73,7 +73,7 @@ def test_retry_after_is_right_to_the_second(clock: Clock, timed_client: Callable
 
     assert (a_second_early.status_code, a_second_early.headers["Retry-After"]) == (429, "1")
     assert in_time.status_code in (200, 201, 401)
-    assert act().status_code == 429  # the others have not left the window yet
+    assert act().status_code == 429  # the other requests are still in the window
 
 
 @pytest.mark.spec("NFR-005")
@@ -81,11 +81,11 @@ def test_a_right_password_signs_in_when_retry_after_is_over(
     clock: Clock, timed_client: Callable[..., TestClient]
 ) -> None:
     person = Person.sign_up(timed_client())
-    refused = fill(lambda: sign_in(person.http, person.email), clock, allowed=LIMIT)
+    refused = use_up_limit(lambda: sign_in(person.http, person.email), clock, allowed=LIMIT)
 
     clock.advance(seconds=int(refused.headers["Retry-After"]))
 
-    assert person.signs_in().tasks() == []
+    assert person.sign_in_again().tasks() == []
 
 
 @pytest.mark.spec("NFR-005")
@@ -135,11 +135,11 @@ def test_later_requests_remove_expired_rows_however_many_there_are(
         most = []
         for wave in range(4):
             for n in range(25):
-                sign_in(at(f"192.0.{wave}.{n}", client), some_email())
+                sign_in(client_at(f"192.0.{wave}.{n}", client), some_email())
             most.append(rows())
             clock.advance(seconds=901)
         for _ in range(8):
-            sign_in(at("192.0.2.200", client), "ada@example.com")
+            sign_in(client_at("192.0.2.200", client), "ada@example.com")
 
         assert most == [75, 75, 75, 75]
         assert rows() == 3
@@ -152,6 +152,6 @@ def test_rows_that_have_not_expired_are_kept(clock: Clock, timed_client: Callabl
 
     clock.advance(seconds=899)
     for n in range(20):
-        sign_in(at(f"192.0.2.{n}", client), some_email())
+        sign_in(client_at(f"192.0.2.{n}", client), some_email())
 
     assert sign_in(client, email).status_code == 429

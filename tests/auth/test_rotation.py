@@ -1,4 +1,4 @@
-"""Refresh tokens: each is good for one successor, and a second use of an old one ends the sign-in."""
+"""Rotation of refresh tokens: each token has one successor, and its reuse after the leeway ends the sign-in."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from pg8000.native import Connection as OwnerConnection
 from starlette.testclient import TestClient
 
 from backend.auth.tokens import Kind, Tokens
-from tests.auth.clock import Clock
-from tests.auth.crowd import at_once
 from tests.conftest import SECRET, MakeClient
+from tests.support.clock import Clock
+from tests.support.concurrency import at_once
 from tests.support.database_copy import DatabaseCopy
 from tests.support.people import Person
 
@@ -25,12 +25,12 @@ def refresh(http: httpx2.Client, refresh_token: str) -> httpx2.Response:
     return http.post("/api/auth/refresh", json={"refresh_token": refresh_token})
 
 
-def sign_in_of(person: Person) -> str:
+def sign_in_id(person: Person) -> str:
     return str(Tokens(SECRET).verify(person.auth["refresh_token"], Kind.REFRESH).sid)
 
 
 def is_signed_in(person: Person) -> bool:
-    """Whether the access token works; the refresh token must agree where that can be asked without spending it."""
+    """Whether the person's access token works."""
     status = person.get("/api/tasks").status_code
     assert status in (200, 401)
     return status == 200
@@ -38,7 +38,7 @@ def is_signed_in(person: Person) -> bool:
 
 @pytest.fixture
 def timed_ada(timed_client: Callable[..., TestClient]) -> Person:
-    """Somebody whose time is `clock`."""
+    """Ada, at an application that uses `clock`."""
     return Person.sign_up(timed_client(), name="Ada")
 
 
@@ -46,7 +46,7 @@ def timed_ada(timed_client: Callable[..., TestClient]) -> Person:
 def test_a_refresh_answers_like_a_sign_in_with_two_new_tokens(ada: Person) -> None:
     before = ada.auth
 
-    response = ada.refreshes()
+    response = ada.refresh()
 
     assert response.status_code == 200
     assert response.json().keys() == before.keys()
@@ -60,7 +60,7 @@ def test_a_refresh_answers_like_a_sign_in_with_two_new_tokens(ada: Person) -> No
 def test_a_refresh_needs_no_access_token_and_leaves_the_old_one_working(ada: Person) -> None:
     old = Person(ada.http, ada.password, dict(ada.auth))
 
-    ada.refreshes()
+    ada.refresh()
 
     assert is_signed_in(old)
 
@@ -68,13 +68,13 @@ def test_a_refresh_needs_no_access_token_and_leaves_the_old_one_working(ada: Per
 @pytest.mark.spec("FR-010", "US1-5")
 def test_each_rotation_starts_a_new_period_of_seven_days(clock: Clock, timed_ada: Person) -> None:
     clock.advance(days=6, hours=23)
-    assert timed_ada.refreshes().status_code == 200
+    assert timed_ada.refresh().status_code == 200
     clock.advance(days=6, hours=23)
-    assert timed_ada.refreshes().status_code == 200
+    assert timed_ada.refresh().status_code == 200
 
     clock.advance(days=7)
 
-    assert timed_ada.refreshes().status_code == 401
+    assert timed_ada.refresh().status_code == 401
 
 
 @pytest.mark.spec("FR-009", "FR-013", "EDGE-token-expiration-during-request")
@@ -85,7 +85,7 @@ def test_an_access_token_expires_after_exactly_fifteen_minutes(clock: Clock, tim
     clock.advance(seconds=1)
 
     assert not is_signed_in(timed_ada)
-    assert timed_ada.refreshes().status_code == 200
+    assert timed_ada.refresh().status_code == 200
     assert is_signed_in(timed_ada)
 
 
@@ -95,21 +95,21 @@ def test_within_the_leeway_the_old_token_gives_the_identical_successor(
     clock: Clock, timed_ada: Person, seconds: int
 ) -> None:
     old = timed_ada.auth["refresh_token"]
-    timed_ada.refreshes()
+    timed_ada.refresh()
 
     clock.advance(seconds=seconds)
     again = refresh(timed_ada.http, old)
 
     assert again.status_code == 200
     assert again.json()["refresh_token"] == timed_ada.auth["refresh_token"]
-    assert timed_ada.refreshes().status_code == 200  # and the successor is not spent by having been given twice
+    assert timed_ada.refresh().status_code == 200  # the successor, given twice, is still unused
 
 
 @pytest.mark.spec("EDGE-refresh-token-reuse", "FR-011")
 def test_reuse_after_the_leeway_ends_this_sign_in_and_no_other(clock: Clock, timed_ada: Person) -> None:
-    elsewhere = timed_ada.signs_in()
+    other_device = timed_ada.sign_in_again()
     old = timed_ada.auth["refresh_token"]
-    timed_ada.refreshes()
+    timed_ada.refresh()
 
     clock.advance(seconds=LEEWAY_SECONDS)
     reused = refresh(timed_ada.http, old)
@@ -117,17 +117,17 @@ def test_reuse_after_the_leeway_ends_this_sign_in_and_no_other(clock: Clock, tim
     assert reused.status_code == 401
     assert reused.headers["WWW-Authenticate"] == "Bearer"
     assert not is_signed_in(timed_ada)
-    assert timed_ada.refreshes().status_code == 401
+    assert timed_ada.refresh().status_code == 401
     assert refresh(timed_ada.http, old).status_code == 401
-    assert is_signed_in(elsewhere)
-    assert elsewhere.refreshes().status_code == 200
+    assert is_signed_in(other_device)
+    assert other_device.refresh().status_code == 200
 
 
 @pytest.mark.spec("EDGE-refresh-token-reuse")
 def test_the_token_before_the_previous_is_reuse_even_within_the_leeway(ada: Person) -> None:
     oldest = ada.auth["refresh_token"]
-    ada.refreshes()
-    ada.refreshes()
+    ada.refresh()
+    ada.refresh()
 
     assert refresh(ada.http, oldest).status_code == 401
     assert not is_signed_in(ada)
@@ -136,13 +136,13 @@ def test_the_token_before_the_previous_is_reuse_even_within_the_leeway(ada: Pers
 @pytest.mark.spec("EDGE-refresh-token-reuse")
 def test_reuse_revokes_the_sign_in_although_the_answer_is_an_error(ada: Person, owner: OwnerConnection) -> None:
     oldest = ada.auth["refresh_token"]
-    ada.refreshes()
-    ada.refreshes()
+    ada.refresh()
+    ada.refresh()
 
     refresh(ada.http, oldest)
 
     [[is_revoked]] = owner.run(
-        "select revoked_at is not null from refresh_tokens where id = cast(:id as uuid)", id=sign_in_of(ada)
+        "select revoked_at is not null from refresh_tokens where id = cast(:id as uuid)", id=sign_in_id(ada)
     )
     assert is_revoked
 
@@ -153,14 +153,14 @@ def test_reuse_is_logged_with_user_and_sign_in_and_without_tokens(
 ) -> None:
     tokens = [ada.auth["refresh_token"]]
     for _ in range(2):
-        ada.refreshes()
+        ada.refresh()
         tokens += [ada.auth["refresh_token"], ada.auth["access_token"]]
     capsys.readouterr()
 
     refresh(ada.http, tokens[0])
 
     [warning] = [line for line in logged() if line["level"] == "WARNING"]
-    assert (warning["user_id"], warning["sign_in_id"]) == (ada.id, sign_in_of(ada))
+    assert (warning["user_id"], warning["sign_in_id"]) == (ada.id, sign_in_id(ada))
     metrics = capsys.readouterr().out
     assert '"RefreshTokenReuse":[1.0]' in metrics.replace(" ", "")
     assert not any(part in f"{logged()}{metrics}" for token in tokens for part in token.split("."))
@@ -170,7 +170,7 @@ def test_reuse_is_logged_with_user_and_sign_in_and_without_tokens(
 def test_without_leeway_the_second_use_is_reuse(make_client: MakeClient) -> None:
     person = Person.sign_up(make_client(refresh_reuse_leeway_seconds=0))
     old = person.auth["refresh_token"]
-    assert person.refreshes().status_code == 200
+    assert person.refresh().status_code == 200
 
     assert refresh(person.http, old).status_code == 401
     assert not is_signed_in(person)
@@ -187,7 +187,7 @@ def test_simultaneous_refreshes_with_one_token_get_the_same_successor(make_clien
     assert len({response.json()["refresh_token"] for response in responses}) == 1
     person.auth = responses[0].json()
     assert is_signed_in(person)
-    assert person.refreshes().status_code == 200
+    assert person.refresh().status_code == 200
 
 
 @pytest.mark.spec("EDGE-refresh-token-reuse")
@@ -200,19 +200,19 @@ def test_without_leeway_exactly_one_of_simultaneous_refreshes_succeeds(make_clie
     assert Counter(response.status_code for response in responses) == {200: 1, 401: SIMULTANEOUS_REFRESHES - 1}
     [person.auth] = [response.json() for response in responses if response.status_code == 200]
     assert not is_signed_in(person)
-    assert person.refreshes().status_code == 401
+    assert person.refresh().status_code == 401
 
 
 @pytest.mark.spec("EDGE-refresh-token-reuse", "NFR-005")
 def test_reuse_is_detected_even_when_the_refresh_limit_is_used_up(make_client: MakeClient) -> None:
     owner_of_token = Person.sign_up(make_client(refreshes_per_sign_in=3))
     thief = Person(owner_of_token.http, "", dict(owner_of_token.auth))
-    while thief.refreshes().status_code == 200:
+    while thief.refresh().status_code == 200:
         pass
-    assert thief.refreshes().status_code == 429
+    assert thief.refresh().status_code == 429
     assert is_signed_in(thief)
 
-    assert owner_of_token.refreshes().status_code == 401
+    assert owner_of_token.refresh().status_code == 401
 
     assert not is_signed_in(thief)
 
@@ -222,12 +222,12 @@ def test_a_refresh_refused_by_the_limit_does_not_spend_the_token(
     make_client: MakeClient, owner: OwnerConnection
 ) -> None:
     person = Person.sign_up(make_client(refreshes_per_sign_in=1, refresh_reuse_leeway_seconds=0))
-    assert person.refreshes().status_code == 200
-    assert person.refreshes().status_code == 429
+    assert person.refresh().status_code == 200
+    assert person.refresh().status_code == 429
 
     owner.run("update refresh_tokens set rotations = '{}' where user_id = :id", id=person.id)
 
-    assert person.refreshes().status_code == 200
+    assert person.refresh().status_code == 200
 
 
 @pytest.mark.spec("FR-012", "EDGE-refresh-token-reuse")
@@ -253,10 +253,10 @@ def test_a_sign_out_during_simultaneous_refreshes_wins(make_client: MakeClient) 
 
 @pytest.mark.spec("FR-010", "FR-013")
 def test_an_expired_row_ends_its_sign_in_whatever_the_tokens_say(ada: Person, owner: OwnerConnection) -> None:
-    owner.run("update refresh_tokens set expires_at = now() where id = cast(:id as uuid)", id=sign_in_of(ada))
+    owner.run("update refresh_tokens set expires_at = now() where id = cast(:id as uuid)", id=sign_in_id(ada))
 
     assert not is_signed_in(ada)
-    assert ada.refreshes().status_code == 401
+    assert ada.refresh().status_code == 401
     assert ada.post("/api/auth/signout").status_code == 401
 
 
@@ -265,9 +265,9 @@ def test_each_new_sign_in_removes_a_few_expired_ones(
     clock: Clock, timed_ada: Person, fresh_database: DatabaseCopy
 ) -> None:
     for _ in range(19):
-        timed_ada.signs_in()
+        timed_ada.sign_in_again()
     clock.advance(days=7, seconds=1)
-    somebody_else = Person.sign_up(timed_ada.http)
+    other_person = Person.sign_up(timed_ada.http)
 
     with fresh_database.connect_as_owner() as owner:
 
@@ -277,21 +277,21 @@ def test_each_new_sign_in_removes_a_few_expired_ones(
 
         counts = [rows()]
         for _ in range(5):
-            somebody_else.signs_in()
+            other_person.sign_in_again()
             counts.append(rows())
 
     assert counts == [21, 17, 13, 9, 5, 6]
-    assert is_signed_in(somebody_else)
+    assert is_signed_in(other_person)
 
 
 @pytest.mark.spec("FR-010")
 def test_sign_ins_that_have_not_expired_are_kept(clock: Clock, timed_ada: Person) -> None:
-    elsewhere = [timed_ada.signs_in() for _ in range(3)]
+    other_devices = [timed_ada.sign_in_again() for _ in range(3)]
 
     clock.advance(days=6, hours=23)
-    timed_ada.signs_in()
+    timed_ada.sign_in_again()
 
-    assert [person.refreshes().status_code for person in elsewhere] == [200, 200, 200]
+    assert [person.refresh().status_code for person in other_devices] == [200, 200, 200]
 
 
 @pytest.mark.spec("FR-008", "SC-015")
@@ -300,10 +300,10 @@ def test_a_changed_secret_keeps_sign_ins_while_the_previous_one_is_set(ada: Pers
     person = Person(changed, ada.password, ada.auth)
 
     assert is_signed_in(person)
-    assert person.refreshes().status_code == 200
+    assert person.refresh().status_code == 200
     person.http = make_client(better_auth_secret=OTHER_SECRET)
     assert is_signed_in(person)
-    assert person.refreshes().status_code == 200
+    assert person.refresh().status_code == 200
 
 
 @pytest.mark.spec("FR-008", "SC-015", "EDGE-invalid-jwt-signature")
@@ -311,16 +311,16 @@ def test_tokens_of_a_secret_that_is_no_longer_set_are_401(ada: Person, make_clie
     person = Person(make_client(better_auth_secret=OTHER_SECRET), ada.password, ada.auth)
 
     assert not is_signed_in(person)
-    assert person.refreshes().status_code == 401
+    assert person.refresh().status_code == 401
 
 
 @pytest.mark.spec("EDGE-refresh-token-reuse")
 def test_refreshes_of_one_sign_in_do_not_affect_another(sign_up: Callable[..., Person]) -> None:
     laptop = sign_up()
-    phone = laptop.signs_in()
+    phone = laptop.sign_in_again()
     for _ in range(3):
-        assert laptop.refreshes().status_code == 200
+        assert laptop.refresh().status_code == 200
 
-    assert phone.refreshes().status_code == 200
+    assert phone.refresh().status_code == 200
     assert is_signed_in(laptop)
     assert is_signed_in(phone)

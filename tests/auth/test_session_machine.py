@@ -1,4 +1,4 @@
-"""Sign-ins as a state machine: whatever people do with their tokens, and when, a plain model foretells the answers."""
+"""Sign-ins as a state machine: random uses of tokens at random times, compared with a model."""
 
 import math
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from starlette.testclient import TestClient
 
-from tests.auth.clock import Clock
 from tests.conftest import NO_LIMITS
+from tests.support.clock import Clock
 from tests.support.people import PASSWORD, Person
 
 EXAMPLES = 50
 STEPS_OF_AN_EXAMPLE = 50
-FEWEST_STEPS = 2000
+MIN_STEPS = 2000
 
 LEEWAY_SECONDS = 10
 ACCESS_SECONDS = 15 * 60
@@ -28,7 +28,7 @@ PAUSES = [0.5, 1, LEEWAY_SECONDS - 1, LEEWAY_SECONDS, ACCESS_SECONDS - 1, ACCESS
 
 @dataclass
 class Token:
-    """A token as its owner knows it: its text, and when it expires by its own account."""
+    """A token's text, and when it expires by its own claim."""
 
     text: str
     expires: float
@@ -36,7 +36,7 @@ class Token:
 
 @dataclass
 class SignIn:
-    """What the model knows of one sign-in. Refresh tokens are in the order in which they were given out."""
+    """The model of one sign-in. Its refresh tokens are in the order in which they were issued."""
 
     person: Person
     refresh_tokens: list[Token]
@@ -69,7 +69,7 @@ class Sessions(RuleBasedStateMachine):
     def two_people_sign_up(self) -> None:
         self.people = [Person.sign_up(self.client, name=name) for name in ("Ada", "Ben")]
         for person in self.people:
-            person.adds_task(f"of {person.id}")
+            person.create_task(f"of {person.id}")
             self.remember(person, person.auth)
 
     @rule(who=st.integers(0, 1))
@@ -85,7 +85,7 @@ class Sessions(RuleBasedStateMachine):
     def use_an_access_token(self, data: st.DataObject) -> None:
         self.count()
         sign_in = self.any_sign_in(data)
-        token = self.late_in(data, sign_in.access_tokens)
+        token = self.recent_token(data, sign_in.access_tokens)
         is_valid = sign_in.is_open(self.now) and self.now < token.expires
 
         response = self.client.get("/api/tasks", headers={"Authorization": f"Bearer {token.text}"})
@@ -98,7 +98,7 @@ class Sessions(RuleBasedStateMachine):
     def use_a_refresh_token(self, data: st.DataObject) -> None:
         self.count()
         sign_in = self.any_sign_in(data)
-        token = self.late_in(data, sign_in.refresh_tokens)
+        token = self.recent_token(data, sign_in.refresh_tokens)
         is_current = token is sign_in.refresh_tokens[-1]
         is_previous = sign_in.refresh_tokens[-2:-1] == [token]
 
@@ -123,7 +123,7 @@ class Sessions(RuleBasedStateMachine):
     def sign_out(self, data: st.DataObject) -> None:
         self.count()
         sign_in = self.any_sign_in(data)
-        token = self.late_in(data, sign_in.access_tokens)
+        token = self.recent_token(data, sign_in.access_tokens)
         is_valid = sign_in.is_open(self.now) and self.now < token.expires
 
         response = self.client.post("/api/auth/signout", headers={"Authorization": f"Bearer {token.text}"})
@@ -135,7 +135,10 @@ class Sessions(RuleBasedStateMachine):
     def use_a_token_for_what_it_is_not(self, data: st.DataObject) -> None:
         self.count()
         sign_in = self.any_sign_in(data)
-        access, refresh = self.late_in(data, sign_in.access_tokens), self.late_in(data, sign_in.refresh_tokens)
+        access, refresh = (
+            self.recent_token(data, sign_in.access_tokens),
+            self.recent_token(data, sign_in.refresh_tokens),
+        )
 
         as_access = self.client.get("/api/tasks", headers={"Authorization": f"Bearer {refresh.text}"})
         as_refresh = self.client.post("/api/auth/refresh", json={"refresh_token": access.text})
@@ -151,8 +154,8 @@ class Sessions(RuleBasedStateMachine):
     def any_sign_in(self, data: st.DataObject) -> SignIn:
         return data.draw(st.sampled_from(self.sign_ins), "sign-in")
 
-    def late_in(self, data: st.DataObject, tokens: list[Token]) -> Token:
-        """One of the tokens, the newest most often."""
+    def recent_token(self, data: st.DataObject, tokens: list[Token]) -> Token:
+        """One of the tokens, most often the newest."""
         back = data.draw(st.sampled_from([0, 0, 0, 1, 1, 2, len(tokens) - 1]), "tokens back")
         return tokens[max(len(tokens) - 1 - back, 0)]
 
@@ -179,7 +182,7 @@ class Sessions(RuleBasedStateMachine):
 
 @pytest.fixture
 def sessions(clock: Clock, timed_client: Callable[..., TestClient]) -> type[Sessions]:
-    """Makes the machine, which runs against one database: everybody in it keeps to themselves."""
+    """The state machine. All its runs share one database, because each has people of its own."""
     Sessions.clock = clock
     Sessions.client = timed_client(**NO_LIMITS)
     Sessions.steps = 0
@@ -202,4 +205,4 @@ def test_sign_ins_behave_like_the_model(sessions: type[Sessions]) -> None:
         ),
     )
 
-    assert Sessions.steps >= FEWEST_STEPS
+    assert Sessions.steps >= MIN_STEPS

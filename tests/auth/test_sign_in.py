@@ -20,7 +20,7 @@ def test_gives_the_account_and_both_tokens(client: TestClient, ada: Person) -> N
 
 @pytest.mark.spec("FR-006", "FR-013", "US1-3")
 def test_each_device_has_tokens_of_its_own_and_all_of_them_work(ada: Person) -> None:
-    devices = [ada, ada.signs_in(), ada.signs_in()]
+    devices = [ada, ada.sign_in_again(), ada.sign_in_again()]
 
     assert len({device.auth["access_token"] for device in devices}) == 3
     assert len({device.auth["refresh_token"] for device in devices}) == 3
@@ -92,4 +92,4 @@ def test_sql_in_a_password_is_only_a_wrong_password(client: TestClient, ada: Per
     response = client.post("/api/auth/signin", json={"email": ada.email, "password": password})
 
     assert response.status_code == 401
-    assert ada.signs_in().id == ada.id
+    assert ada.sign_in_again().id == ada.id

@@ -1,13 +1,13 @@
-"""Signing out: at once, for both tokens, and for this sign-in alone."""
+"""Signing out: it takes effect at once, for both tokens, and for this sign-in only."""
 
 from collections import Counter
 
 import pytest
 from pg8000.native import Connection as OwnerConnection
 
-from tests.auth.clock import Clock
-from tests.auth.crowd import at_once
 from tests.conftest import MakeClient
+from tests.support.clock import Clock
+from tests.support.concurrency import at_once
 from tests.support.database_copy import DatabaseCopy
 from tests.support.people import Person
 
@@ -24,9 +24,9 @@ def test_a_sign_out_is_confirmed(ada: Person) -> None:
 
 @pytest.mark.spec("FR-012", "FR-013", "US1-4", "US1-6")
 def test_neither_token_works_after_signing_out(ada: Person) -> None:
-    task = ada.adds_task()
+    task = ada.create_task()
     before = Person(ada.http, ada.password, dict(ada.auth))
-    assert ada.refreshes().status_code == 200
+    assert ada.refresh().status_code == 200
 
     ada.post("/api/auth/signout")
 
@@ -40,21 +40,21 @@ def test_neither_token_works_after_signing_out(ada: Person) -> None:
             person.patch(f"{path}/toggle"),
             person.delete(path),
             person.post("/api/auth/signout"),
-            person.refreshes(),
+            person.refresh(),
         ]
         assert [answer.status_code for answer in answers] == [401] * len(answers)
         assert {answer.headers["WWW-Authenticate"] for answer in answers} == {"Bearer"}
-    assert ada.signs_in().tasks() == [task]
+    assert ada.sign_in_again().tasks() == [task]
 
 
 @pytest.mark.spec("FR-012")
 def test_other_sign_ins_of_the_same_person_stay_open(ada: Person) -> None:
-    phone = ada.signs_in()
+    phone = ada.sign_in_again()
 
     ada.post("/api/auth/signout")
 
     assert phone.tasks() == []
-    assert phone.refreshes().status_code == 200
+    assert phone.refresh().status_code == 200
 
 
 @pytest.mark.spec("FR-012")
@@ -68,7 +68,7 @@ def test_signing_out_does_not_sign_out_other_people(ada: Person, ben: Person) ->
 def test_signing_in_again_after_signing_out_works(ada: Person) -> None:
     ada.post("/api/auth/signout")
 
-    assert ada.signs_in().tasks() == []
+    assert ada.sign_in_again().tasks() == []
 
 
 @pytest.mark.spec("FR-012", "FR-030")
@@ -82,12 +82,12 @@ def test_a_refresh_token_cannot_sign_out(ada: Person) -> None:
 @pytest.mark.spec("FR-012")
 def test_any_access_token_of_the_sign_in_signs_it_out(ada: Person) -> None:
     first = Person(ada.http, ada.password, dict(ada.auth))
-    ada.refreshes()
+    ada.refresh()
 
     assert first.post("/api/auth/signout").status_code == 200
 
     assert ada.get("/api/tasks").status_code == 401
-    assert ada.refreshes().status_code == 401
+    assert ada.refresh().status_code == 401
 
 
 @pytest.mark.spec("FR-012")
@@ -101,7 +101,7 @@ def test_exactly_one_of_simultaneous_sign_outs_succeeds(make_client: MakeClient)
 
 @pytest.mark.spec("FR-012")
 def test_signing_out_needs_no_body_and_ignores_any(ada: Person) -> None:
-    phone = ada.signs_in()
+    phone = ada.sign_in_again()
 
     assert ada.post("/api/auth/signout", json={}).status_code == 200
     assert phone.post("/api/auth/signout", content=b"not JSON").status_code == 200
@@ -116,13 +116,13 @@ def test_an_expired_access_token_cannot_sign_out(
     clock.advance(minutes=15)
 
     assert person.post("/api/auth/signout").status_code == 401
-    assert person.refreshes().status_code == 200
+    assert person.refresh().status_code == 200
     assert person.post("/api/auth/signout").status_code == 200
 
 
 @pytest.mark.spec("FR-012", "NFR-017")
 def test_a_sign_out_revokes_only_the_row_of_its_sign_in(ada: Person, owner: OwnerConnection) -> None:
-    ada.signs_in()
+    ada.sign_in_again()
 
     ada.post("/api/auth/signout")
 

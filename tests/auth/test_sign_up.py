@@ -12,13 +12,13 @@ from starlette.testclient import TestClient
 from tests.support.people import PASSWORD, Person
 
 
-def somebody(**details: object) -> dict[str, object]:
-    """What the frontend's form sends."""
+def sign_up_body(**details: object) -> dict[str, object]:
+    """The body that the frontend's form sends."""
     return {"email": f"{uuid4().hex}@example.com", "password": PASSWORD, "name": "Ada"} | details
 
 
 def refusal_of(client: TestClient, **details: object) -> dict[str, Any]:
-    response = client.post("/api/auth/signup", json=somebody(**details))
+    response = client.post("/api/auth/signup", json=sign_up_body(**details))
     assert response.status_code == 422
     body: dict[str, Any] = response.json()
     return body
@@ -26,7 +26,7 @@ def refusal_of(client: TestClient, **details: object) -> dict[str, Any]:
 
 @pytest.mark.spec("FR-001", "FR-040", "FR-041", "US1-1", "SC-001", "NFR-026")
 def test_gives_the_account_and_both_tokens(client: TestClient) -> None:
-    asked = somebody(email="Ada.Lovelace@Example.com", name=" Ada Lovelace ")
+    asked = sign_up_body(email="Ada.Lovelace@Example.com", name=" Ada Lovelace ")
 
     response = client.post("/api/auth/signup", json=asked)
 
@@ -45,10 +45,10 @@ def test_gives_the_account_and_both_tokens(client: TestClient) -> None:
 def test_the_id_is_a_uuid_v7_and_the_time_is_utc_with_microseconds(ada: Person) -> None:
     written = ada.auth["user"]["created_at"]
 
-    born = datetime.fromisoformat(written)
+    created = datetime.fromisoformat(written)
     assert UUID(ada.id).version == 7
-    assert born.strftime("%Y-%m-%dT%H:%M:%S.%fZ") == written
-    assert abs(born - datetime.now(UTC)) < timedelta(minutes=1)
+    assert created.strftime("%Y-%m-%dT%H:%M:%S.%fZ") == written
+    assert abs(created - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 @pytest.mark.spec("US1-1", "US1-3")
@@ -66,11 +66,11 @@ def test_stores_an_argon2id_hash_in_place_of_the_password(ada: Person, owner: Ow
 
 
 @pytest.mark.spec("FR-005", "FR-032", "US3-3")
-@pytest.mark.parametrize("again", [str.upper, str.title, "  {}\t".format], ids=["capitals", "title case", "spaces"])
+@pytest.mark.parametrize("rewrite", [str.upper, str.title, "  {}\t".format], ids=["capitals", "title case", "spaces"])
 def test_refuses_an_e_mail_that_is_taken_however_it_is_written(
-    client: TestClient, ada: Person, again: Callable[[str], str]
+    client: TestClient, ada: Person, rewrite: Callable[[str], str]
 ) -> None:
-    response = client.post("/api/auth/signup", json=somebody(email=again(ada.email)))
+    response = client.post("/api/auth/signup", json=sign_up_body(email=rewrite(ada.email)))
 
     assert response.status_code == 409
     assert response.json() == {"detail": "There is an account with this e-mail already. Please sign in."}
@@ -78,9 +78,9 @@ def test_refuses_an_e_mail_that_is_taken_however_it_is_written(
 
 @pytest.mark.spec("FR-005", "US3-3")
 def test_a_refused_sign_up_changes_nothing_about_the_account(client: TestClient, ada: Person) -> None:
-    client.post("/api/auth/signup", json=somebody(email=ada.email, password="another password", name="Eve"))
+    client.post("/api/auth/signup", json=sign_up_body(email=ada.email, password="another password", name="Eve"))
 
-    assert ada.signs_in().auth["user"] == ada.auth["user"]
+    assert ada.sign_in_again().auth["user"] == ada.auth["user"]
 
 
 @pytest.mark.spec("FR-001")
@@ -139,7 +139,7 @@ def test_refuses_invalid_names(client: TestClient, name: object, message: str) -
 def test_accepts_every_e_mail_that_a_browser_accepts(client: TestClient, email: str) -> None:
     address = email.format(uuid4().hex)
 
-    response = client.post("/api/auth/signup", json=somebody(email=address))
+    response = client.post("/api/auth/signup", json=sign_up_body(email=address))
 
     assert response.status_code == 201
     assert response.json()["user"]["email"] == address.strip().lower()
@@ -188,8 +188,8 @@ def test_an_e_mail_has_at_most_254_characters(client: TestClient) -> None:
     domain = f"@{uuid4().hex}.example"
     longest = "a" * (254 - len(domain)) + domain
 
-    accepted = client.post("/api/auth/signup", json=somebody(email=f" {longest} "))
-    refused = client.post("/api/auth/signup", json=somebody(email=f"a{longest}"))
+    accepted = client.post("/api/auth/signup", json=sign_up_body(email=f" {longest} "))
+    refused = client.post("/api/auth/signup", json=sign_up_body(email=f"a{longest}"))
 
     assert accepted.status_code == 201
     assert refused.status_code == 422
@@ -221,7 +221,7 @@ def test_refuses_passwords_that_are_too_long_or_not_text(client: TestClient, pas
 def test_a_password_is_used_exactly_as_it_was_sent(sign_up: Callable[..., Person], password: str) -> None:
     person = sign_up(password=password)
 
-    assert person.signs_in().id == person.id
+    assert person.sign_in_again().id == person.id
 
 
 @pytest.mark.spec("FR-029", "FR-036", "SC-005")
@@ -243,7 +243,7 @@ def test_names_everything_that_is_wrong_in_one_answer(client: TestClient) -> Non
 def test_ignores_members_that_a_client_may_not_choose(client: TestClient) -> None:
     chosen = str(uuid4())
 
-    response = client.post("/api/auth/signup", json=somebody(id=chosen, created_at="2000-01-01T00:00:00Z"))
+    response = client.post("/api/auth/signup", json=sign_up_body(id=chosen, created_at="2000-01-01T00:00:00Z"))
 
     assert response.status_code == 201
     assert response.json()["user"]["id"] != chosen
@@ -254,8 +254,8 @@ def test_ignores_members_that_a_client_may_not_choose(client: TestClient) -> Non
 def test_no_answer_repeats_a_password(client: TestClient) -> None:
     secret = "hunter2" * 200
 
-    refused = client.post("/api/auth/signup", json=somebody(password=secret))
-    accepted = client.post("/api/auth/signup", json=somebody(password=secret[:100]))
+    refused = client.post("/api/auth/signup", json=sign_up_body(password=secret))
+    accepted = client.post("/api/auth/signup", json=sign_up_body(password=secret[:100]))
 
     assert "hunter2" not in refused.text
     assert "hunter2" not in accepted.text

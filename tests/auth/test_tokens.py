@@ -1,4 +1,4 @@
-"""What is not a valid token of ours, of the right kind, is 401 and nothing else, however it was made."""
+"""Tokens: a forged, malformed or expired token, or one of the other kind, is 401 and never another error."""
 
 import hashlib
 import hmac
@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from backend.auth.tokens import LIFETIME_MAX_SECONDS, TOKEN_MAX_LENGTH, InvalidToken, Kind, Tokens
 from backend.settings import ConfigurationError, load_settings
-from tests.auth.gateway import invoke
 from tests.conftest import SECRET, MakeClient
+from tests.support.gateway import invoke
 from tests.support.people import Person
 
 HEADER = '{"alg":"HS256","typ":"JWT"}'
@@ -38,7 +38,7 @@ def encoded(part: str | bytes) -> str:
 
 
 def signed(header: str, payload: str | bytes, *, secret: str | bytes = SECRET, digest: Any = hashlib.sha256) -> str:
-    """A token of this header and payload, whatever they are, signed like ours."""
+    """A token of this header and payload, which need not be valid, signed like ours."""
     signing_input = f"{encoded(header)}.{encoded(payload)}"
     key = secret if isinstance(secret, bytes) else secret.encode()
     return f"{signing_input}.{encoded(hmac.new(key, signing_input.encode(), digest).digest())}"
@@ -60,7 +60,7 @@ def without_claim(name: str) -> Callable[[Claims], str]:
 
 
 def with_literal(name: str, literal: str) -> Callable[[Claims], str]:
-    """A claim that is this JSON text, which `json.dumps` would not write."""
+    """A token with this JSON text as a claim, which `json.dumps` would not write."""
 
     def forge(claims: Claims) -> str:
         placeholder = str(uuid4())
@@ -74,12 +74,12 @@ def with_header(header: str, digest: Any = hashlib.sha256) -> Callable[[Claims],
 
 
 def changed(change: Callable[[str], str]) -> Callable[[Claims], str]:
-    """A valid token, changed as text."""
+    """A valid token whose text was changed."""
     return lambda claims: change(signed(HEADER, json.dumps(claims)))
 
 
-def segments(*order: int | str) -> Callable[[Claims], str]:
-    """The segments of a valid token in another order, or others."""
+def segments_in_order(*order: int | str) -> Callable[[Claims], str]:
+    """The segments of a valid token in another order; a text in `order` stands for itself."""
 
     def forge(claims: Claims) -> str:
         parts = signed(HEADER, json.dumps(claims)).split(".")
@@ -194,14 +194,14 @@ FORGERIES: dict[str, Callable[[Claims], str]] = {
     "header: a list": with_header("[]"),
     "header: not JSON": with_header("HS256"),
     "header: empty": with_header(""),
-    "no signature": segments(0, 1, ""),
-    "no payload": segments(0, "", 2),
-    "no header": segments("", 1, 2),
-    "two segments": segments(0, 1),
-    "four segments": segments(0, 1, 2, ""),
-    "five segments, like a JWE": segments(0, 1, 2, 2, 2),
-    "signature first": segments(2, 1, 0),
-    "the header for a payload": segments(0, 0, 2),
+    "no signature": segments_in_order(0, 1, ""),
+    "no payload": segments_in_order(0, "", 2),
+    "no header": segments_in_order("", 1, 2),
+    "two segments": segments_in_order(0, 1),
+    "four segments": segments_in_order(0, 1, 2, ""),
+    "five segments, like a JWE": segments_in_order(0, 1, 2, 2, 2),
+    "signature first": segments_in_order(2, 1, 0),
+    "the header for a payload": segments_in_order(0, 0, 2),
     "padded": changed(lambda token: f"{token}="),
     "padded to the full": changed(lambda token: f"{token}=="),
     "a line break at the end": changed(lambda token: f"{token}\n"),
@@ -221,26 +221,26 @@ FORGERIES: dict[str, Callable[[Claims], str]] = {
 
 
 WHITE_SPACE_AROUND_A_FIELD = {"a line break at the end", "a space at the end"}
-"""A header's value does not include it (RFC 9110, 5.5); elsewhere it makes another token."""
+"""It is not part of a header's value (RFC 9110, 5.5). In a JSON body it makes the token another one."""
 
 
-def present_access(http: httpx2.Client, token: str) -> httpx2.Response:
-    """A request with this token; bytes, because clients may send any."""
+def use_access_token(http: httpx2.Client, token: str) -> httpx2.Response:
+    """A request with this access token, sent as bytes, because clients may send any bytes."""
     return http.get("/api/tasks", headers=[(b"Authorization", b"Bearer " + token.encode())])
 
 
-def present_refresh(http: httpx2.Client, token: str) -> httpx2.Response:
-    """A refresh with this token. A body of a megabyte would not get as far as that."""
+def use_refresh_token(http: httpx2.Client, token: str) -> httpx2.Response:
+    """A refresh with this token, cut to 32 KiB: a larger body would be 413."""
     return http.post("/api/auth/refresh", json={"refresh_token": token[: 32 * 1024]})
 
 
 @pytest.mark.spec("FR-013", "FR-030", "SC-002", "EDGE-invalid-jwt-signature", "US1-6")
 def test_every_forged_access_token_is_401(ada: Person) -> None:
     claims = claims_of(ada.auth["access_token"])
-    assert present_access(ada.http, with_claims()(claims)).status_code == 200, "the forger can make a valid one"
+    assert use_access_token(ada.http, with_claims()(claims)).status_code == 200, "the forger can make a valid one"
 
     answers = {
-        what: present_access(ada.http, forge(claims))
+        what: use_access_token(ada.http, forge(claims))
         for what, forge in FORGERIES.items()
         if what not in WHITE_SPACE_AROUND_A_FIELD
     }
@@ -254,40 +254,40 @@ def test_every_forged_access_token_is_401(ada: Person) -> None:
 def test_every_forged_refresh_token_is_401(ada: Person) -> None:
     claims = claims_of(ada.auth["refresh_token"])
 
-    answers = {what: present_refresh(ada.http, forge(claims)) for what, forge in FORGERIES.items()}
+    answers = {what: use_refresh_token(ada.http, forge(claims)) for what, forge in FORGERIES.items()}
 
     assert {what: answer.status_code for what, answer in answers.items() if answer.status_code != 401} == {}
     assert len({answer.json()["detail"] for answer in answers.values()}) == 1, "an answer tells what was wrong"
-    assert present_refresh(ada.http, with_claims()(claims)).status_code == 200, "the forger can make a valid one"
+    assert use_refresh_token(ada.http, with_claims()(claims)).status_code == 200, "the forger can make a valid one"
 
 
 @pytest.mark.spec("FR-013", "SC-003", "EDGE-invalid-jwt-signature")
 @pytest.mark.parametrize("taken", [("sid",), ("user_id", "sub"), ("user_id",), ("sub",)])
 def test_mixed_claims_of_two_people_are_401(ada: Person, ben: Person, taken: tuple[str, ...]) -> None:
-    for token, present in (("access_token", present_access), ("refresh_token", present_refresh)):
+    for token, use_token in (("access_token", use_access_token), ("refresh_token", use_refresh_token)):
         others = claims_of(ben.auth[token])
 
         mixed = with_claims(**{name: others[name] for name in taken})(claims_of(ada.auth[token]))
 
-        assert present(ada.http, mixed).status_code == 401
+        assert use_token(ada.http, mixed).status_code == 401
     assert ada.tasks() == ben.tasks() == []
 
 
 @pytest.mark.spec("FR-013", "EDGE-invalid-jwt-signature")
 def test_a_token_ends_with_the_sign_in_that_its_sid_names(ada: Person) -> None:
-    phone = ada.signs_in()
+    phone = ada.sign_in_again()
     crossed = with_claims(sid=claims_of(phone.auth["access_token"])["sid"])(claims_of(ada.auth["access_token"]))
 
     phone.post("/api/auth/signout")
 
-    assert present_access(ada.http, crossed).status_code == 401
+    assert use_access_token(ada.http, crossed).status_code == 401
 
 
 @pytest.mark.spec("EDGE-refresh-token-reuse", "EDGE-invalid-jwt-signature")
 def test_a_signed_refresh_token_that_was_never_issued_ends_its_sign_in(ada: Person) -> None:
     invented = with_claims(jti=str(uuid4()))(claims_of(ada.auth["refresh_token"]))
 
-    assert present_refresh(ada.http, invented).status_code == 401
+    assert use_refresh_token(ada.http, invented).status_code == 401
     assert ada.get("/api/tasks").status_code == 401
 
 
@@ -296,15 +296,15 @@ def test_a_changed_last_character_of_the_signature_is_401(ada: Person) -> None:
     token = ada.auth["access_token"]
     others = set(string.printable) - {token[-1]} - set(string.whitespace)
 
-    statuses = {last: present_access(ada.http, token[:-1] + last).status_code for last in others}
+    statuses = {last: use_access_token(ada.http, token[:-1] + last).status_code for last in others}
 
     assert set(statuses.values()) == {401}
 
 
 @pytest.mark.spec("FR-013", "EDGE-invalid-jwt-signature")
 def test_one_kind_of_token_is_not_accepted_as_the_other(ada: Person) -> None:
-    assert present_access(ada.http, ada.auth["refresh_token"]).status_code == 401
-    assert present_refresh(ada.http, ada.auth["access_token"]).status_code == 401
+    assert use_access_token(ada.http, ada.auth["refresh_token"]).status_code == 401
+    assert use_refresh_token(ada.http, ada.auth["access_token"]).status_code == 401
     assert ada.tasks() == []
 
 
@@ -368,8 +368,8 @@ def test_tokens_have_the_claims_of_the_contract(ada: Person, token: str, kind: s
 @pytest.mark.spec("FR-007")
 def test_no_two_tokens_are_alike(ada: Person) -> None:
     everything = [ada.auth["access_token"], ada.auth["refresh_token"]]
-    for person in (ada, ada.signs_in(), ada.signs_in()):
-        person.refreshes()
+    for person in (ada, ada.sign_in_again(), ada.sign_in_again()):
+        person.refresh()
         everything += [person.auth["access_token"], person.auth["refresh_token"]]
 
     assert len({claims_of(token)["jti"] for token in everything}) == len(everything)
@@ -384,7 +384,7 @@ def test_lifetimes_are_settings(make_client: MakeClient) -> None:
     assert [each["exp"] - each["iat"] for each in claims] == [60, 365 * 86_400]
     assert person.auth["expires_in"] == 60
     assert person.tasks() == []
-    assert person.refreshes().status_code == 200
+    assert person.refresh().status_code == 200
 
 
 @pytest.mark.spec("FR-013")
@@ -393,7 +393,7 @@ def test_a_token_issued_by_a_fast_clock_is_valid(ada: Person) -> None:
 
     token = with_claims(iat=now + 30, exp=now + 930)(claims_of(ada.auth["access_token"]))
 
-    assert present_access(ada.http, token).status_code == 200
+    assert use_access_token(ada.http, token).status_code == 200
 
 
 tokens = Tokens(SECRET, OTHER_SECRET)
@@ -480,8 +480,8 @@ def test_the_key_is_the_bytes_of_the_secret_whatever_its_format(secret: str) -> 
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment in which everything is set."""
-    monkeypatch.chdir("/")  # where there is no .env
+    """An environment in which every required variable is set."""
+    monkeypatch.chdir("/")  # a folder without a .env file
     monkeypatch.setenv("DATABASE_URL", "postgresql://todo_api:pass@127.0.0.1/todo")
     monkeypatch.setenv("FRONTEND_URL", "http://localhost:3000")
     monkeypatch.setenv("BETTER_AUTH_SECRET", SECRET)

@@ -1,4 +1,4 @@
-"""The Lambda function in this process, and the built bundle in one of its own."""
+"""The Lambda function in this process, and the built bundle in a process of its own."""
 
 import asyncio
 import sys
@@ -22,12 +22,12 @@ from tests.support.database_copy import DatabaseCopy
 from tests.support.pooler import Pooler, require_pgbouncer
 
 RUNTIME = ("awslambdaric", "runtime_client*", "simplejson", "snapshot_restore_py*")
-"""What Lambda has besides the bundle, as far as the runtime client needs it."""
+"""Packages of Lambda's runtime client, which Lambda provides outside the bundle."""
 
 
 @dataclass
 class Context:
-    """What Lambda tells a function about an invocation."""
+    """The context of an invocation, as Lambda passes it."""
 
     function_name: str = "todo-api"
     function_version: str = "7"
@@ -38,7 +38,7 @@ class Context:
 
 @pytest.fixture(autouse=True)
 def event_loop() -> Iterator[None]:
-    """The loop that Mangum runs the application in: one for the process's lifetime, as on Lambda."""
+    """The event loop in which Mangum runs the application: one for the whole process, as on Lambda."""
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     yield
@@ -51,14 +51,14 @@ Handle = Callable[[Any], dict[str, Any]]
 
 @pytest.fixture
 def handle(make_settings: MakeSettings) -> Handle:
-    """The function, as Lambda calls it; without a pool there is nothing of it to close."""
+    """The function, as Lambda calls it. It has no pool, so nothing has to be closed."""
     handler = GatewayHandler(create_app(make_settings(database_pool_size=0)))
     return lambda event: handler(event, Context())
 
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundle for this machine's processor, which nobody may write to."""
+    """The bundle for this machine's processor, write-protected."""
     if sys.version_info[:2] != PYTHON or sysconfig.get_platform() != "linux-x86_64":
         pytest.skip("only Python 3.13 on Linux x86_64 can run the bundle")
     made = tmp_path_factory.mktemp("bundle") / "task"
@@ -70,7 +70,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The runtime client alone, without anything else that is installed here."""
+    """A folder with the runtime client only, without the other packages that are installed here."""
     pytest.importorskip("awslambdaric")
     folder = tmp_path_factory.mktemp("runtime")
     installed = Path(sysconfig.get_path("purelib"))
@@ -86,7 +86,7 @@ Start = Callable[..., LambdaInstance]
 
 @pytest.fixture
 def start(bundle: Path, runtime: Path) -> Iterator[Start]:
-    """Starts instances of the bundle with these variables, and nothing else to import."""
+    """Starts instances of the bundle with these variables. They can import only the bundle and the runtime client."""
     running: list[LambdaInstance] = []
 
     def start(environment: dict[str, str], **options: Any) -> LambdaInstance:

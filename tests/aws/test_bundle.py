@@ -18,7 +18,7 @@ ZIP_EPOCH_SECONDS = 315_532_800
 
 
 def tree_hash(folder: Path) -> str:
-    """A digest of every file's name, rights, time and bytes."""
+    """A digest of every file's name, mode, time and bytes."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         found = path.stat()

@@ -23,7 +23,7 @@ def stage_event(stage: str, path: str) -> dict[str, Any]:
     return event
 
 
-def version_1(method: str, path: str, **members: Any) -> dict[str, Any]:
+def format_1_event(method: str, path: str, **members: Any) -> dict[str, Any]:
     """The same request in payload format 1.0."""
     request_context = {"identity": {"sourceIp": "203.0.113.9"}, "requestId": "one", "stage": "$default", "path": path}
     return {
@@ -43,7 +43,7 @@ def version_1(method: str, path: str, **members: Any) -> dict[str, Any]:
 
 
 def seen_scope(event: dict[str, Any]) -> dict[str, Any]:
-    """What an application behind the handler is told of the event."""
+    """The ASGI scope that the handler makes of the event."""
     seen: dict[str, Any] = {}
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -66,7 +66,7 @@ def test_an_http_api_event_is_answered_by_the_application(handle: Handle) -> Non
 
 
 def test_payload_format_1_0_is_answered_too(handle: Handle) -> None:
-    answer = handle(version_1("GET", "/api/health"))
+    answer = handle(format_1_event("GET", "/api/health"))
 
     assert answer["statusCode"] == 200
     assert json.loads(answer["body"]) == {"status": "ok"}
@@ -90,7 +90,7 @@ def test_repeated_query_parameters_and_cookies_arrive() -> None:
 
 
 def test_repeated_query_parameters_of_payload_format_1_0_arrive() -> None:
-    event = version_1("GET", "/", multiValueQueryStringParameters={"a": ["1", "2"]})
+    event = format_1_event("GET", "/", multiValueQueryStringParameters={"a": ["1", "2"]})
 
     assert seen_scope(event)["query_string"] == b"a=1&a=2"
 
@@ -112,9 +112,9 @@ def test_the_stage_is_removed_from_the_path(stage: str, path: str, known_as: str
 
 
 def test_payload_format_1_0_loses_the_stage_only_where_the_path_has_it() -> None:
-    http_api = version_1("GET", "/dev/api/tasks")
+    http_api = format_1_event("GET", "/dev/api/tasks")
     http_api["requestContext"] |= {"stage": "dev"}
-    rest_api = version_1("GET", "/api/tasks")
+    rest_api = format_1_event("GET", "/api/tasks")
     rest_api["requestContext"] |= {"stage": "api", "path": "/api/api/tasks"}
 
     assert seen_scope(http_api)["path"] == "/api/tasks"
@@ -170,8 +170,8 @@ def without(event: dict[str, Any], *path: str) -> dict[str, Any]:
         without(http_event("GET", "/"), "requestContext", "http", "path"),
         without(http_event("GET", "/"), "requestContext", "http", "sourceIp"),
         without(http_event("GET", "/"), "version"),
-        without(version_1("GET", "/"), "path"),
-        version_1("GET", "/", httpMethod=["GET"]),
+        without(format_1_event("GET", "/"), "path"),
+        format_1_event("GET", "/", httpMethod=["GET"]),
         http_event("GET", "/") | {"requestContext": {"http": {"method": {}, "path": "/", "sourceIp": "::1"}}},
         http_event("GET", "/") | {"headers": None},
         http_event("GET", "/") | {"headers": {"host": "[::1]:8000"}},
@@ -254,7 +254,7 @@ def test_a_provisioned_instance_has_no_cold_start(
 
 
 def test_the_lifespan_is_off(handle: Handle) -> None:
-    """Starting and stopping the application once for each request is what Mangum does otherwise."""
+    """By default, Mangum would start and stop the application for each request."""
     mangum = GatewayHandler(lambda *_: None)._mangum  # type: ignore[arg-type]
 
     assert isinstance(mangum, Mangum)

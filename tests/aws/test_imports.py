@@ -1,4 +1,4 @@
-"""What an instance imports before its first request, because each module is time that somebody waits."""
+"""What an instance imports before its first request. Each module prolongs a cold start."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from dev.paths import CHECKOUT
 from tests.conftest import ORIGIN, SECRET
 
 MOST_MODULES = 850
-"""About 800 at the time of writing; a dependency that brings dozens of its own should be noticed."""
+"""About 800 at the time of writing. A dependency that adds dozens of modules fails the test."""
 FORBIDDEN = {
     *("boto3", "botocore", "aws_xray_sdk", "awslambdaric", "moto"),
     *("alembic", "mako", "cryptography", "rsa", "pyasn1", "dns", "email_validator"),
@@ -22,7 +22,7 @@ FORBIDDEN = {
     *("urllib.request", "xmlrpc", "multiprocessing", "unittest", "pydantic.v1"),
 }
 
-# Stands for the bundle: what the locked packages do not bring, and what is taken out of them, cannot be imported.
+# Imitates the bundle: packages that are not locked, and modules that the build removes, cannot be imported.
 PROBE = """
 import json, sys
 hidden = set(json.loads(sys.argv[1]))
@@ -38,7 +38,7 @@ print(json.dumps(sorted(sys.modules)))
 
 @pytest.fixture(scope="module")
 def imported(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The modules of a process that has imported `backend.main`, as it stands in the bundle."""
+    """The modules that a process has after importing `backend.main` as in the bundle."""
     locked = set(re.findall(r"^([a-z0-9-]+)==", (CHECKOUT / "requirements.txt").read_text(), re.MULTILINE))
     hidden = {
         package

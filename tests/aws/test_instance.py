@@ -1,4 +1,4 @@
-"""The built bundle, alone on the path, run by Lambda's own runtime client in front of a pooler with TLS."""
+"""The built bundle, run by Lambda's runtime client without other packages, with a database behind a pooler with TLS."""
 
 import json
 import os
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 WARM_INVOCATIONS = 200
 GROWTH_LIMIT_BYTES = 10_000_000
-"""Fifty kilobytes for each of the invocations: a leak is more, and what the allocator keeps is less."""
+"""50 kB for each invocation: more than the allocator keeps, and less than a leak would add."""
 
 STATUSES = {
     "info": 200,
@@ -68,7 +68,7 @@ def send(instance: LambdaInstance, event: object) -> dict[str, Any]:
 
 def log_lines(instance: LambdaInstance) -> list[dict[str, Any]]:
     lines = [line for line in instance.log().splitlines() if line]
-    assert [line for line in lines if not line.startswith("{")] == []  # CloudWatch could not query it
+    assert [line for line in lines if not line.startswith("{")] == []  # CloudWatch could not query such lines
     return [json.loads(line) for line in lines]
 
 
@@ -123,7 +123,7 @@ def test_a_weak_secret_is_reported_in_one_line_without_it(start: Start, variable
 
 
 def test_a_secret_id_without_boto3_is_reported_in_one_line(start: Start, variables: dict[str, str]) -> None:
-    """On Lambda there is boto3; here, with the bundle alone, that there is none shows that it is not in the bundle."""
+    """Lambda provides boto3, and this instance does not: so this also shows that the bundle has none."""
     with pytest.raises(InitFailed, match="SECRET_ID needs boto3"):
         start(variables | {"SECRET_ID": "todo-api/test"})
 
@@ -191,7 +191,7 @@ def test_lambdas_own_log_level_does_not_duplicate_lines(start: Start, variables:
 
 def test_a_copy_of_a_snapshot_serves_requests(start: Start, variables: dict[str, str]) -> None:
     instance = start(variables, snap_start=True)
-    assert open_sockets(instance) <= 3  # the runtime's own, and the event loop's pair: no database in the snapshot
+    assert open_sockets(instance) <= 3  # one of the runtime client, two of the event loop: none of a database
 
     instance.restore()
 

@@ -1,4 +1,4 @@
-"""`make invoke`, and the same with `sam local`: one event, a fresh database, no account."""
+"""`make invoke`, and `sam local`: both handle one event with a fresh database and without an AWS account."""
 
 import json
 import os
@@ -23,14 +23,14 @@ from tests.conftest import SECRET
 FAKE_SAM = """#!{python}
 import json, sys
 options = dict(zip(sys.argv[1:], sys.argv[2:]))
-told = {{name: json.load(open(options[name])) for name in ("--event", "--env-vars")}}
-print(json.dumps({{"arguments": sys.argv[1:4], "network": options.get("--docker-network"), **told}}))
+passed = {{name: json.load(open(options[name])) for name in ("--event", "--env-vars")}}
+print(json.dumps({{"arguments": sys.argv[1:4], "network": options.get("--docker-network"), **passed}}))
 """
 
 
 @pytest.fixture
 def checkout() -> Iterator[Path]:
-    """A copy of this checkout without its data and its `.env`."""
+    """A copy of this checkout, without its data and without its `.env`."""
     pytest.importorskip("awslambdaric")
     with tempfile.TemporaryDirectory(prefix="todo-test-") as path:
         Path(path).chmod(0o711)
@@ -44,7 +44,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def run(checkout: Path) -> Run:
-    """Runs one of the programs of `dev` there."""
+    """Runs a program of `dev` in that copy."""
 
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         variables = {"PATH": f"{checkout}:{os.environ['PATH']}", "HOME": os.environ.get("HOME", "/")}
@@ -74,7 +74,7 @@ def test_prints_status_headers_and_body_of_an_event_with_a_fresh_token(run: Run)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ((), "Which event?"),
         (("events/nothing.json",), "There is no events/nothing.json; there are events/"),
@@ -82,19 +82,19 @@ def test_prints_status_headers_and_body_of_an_event_with_a_fresh_token(run: Run)
     ],
 )
 def test_an_unusable_event_file_is_reported_in_one_line(
-    arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: tuple[str, ...], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(CHECKOUT)
 
     assert invoke.main(list(arguments)) == 1
 
     errors = capsys.readouterr().err
-    assert said in errors
+    assert message in errors
     assert errors.count("\n") == 1
 
 
 @pytest.mark.long
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere SAM is told another network")
+@pytest.mark.skipif(sys.platform != "linux", reason="SAM gets another network on other systems")
 def test_sam_local_gets_a_filled_event_and_a_database(run: Run, checkout: Path) -> None:
     (checkout / "sam").write_text(FAKE_SAM.format(python=sys.executable))
     (checkout / "sam").chmod(0o755)
@@ -102,11 +102,11 @@ def test_sam_local_gets_a_filled_event_and_a_database(run: Run, checkout: Path) 
     ran = run("dev.local_lambda.sam", "invoke", "events/list-tasks.json")
 
     assert ran.returncode == 0, ran.stderr
-    told = json.loads(ran.stdout)
-    assert told["arguments"] == ["local", "invoke", "ApiFunction"]
-    assert told["network"] == "host"
-    assert "<" not in told["--event"]["headers"]["authorization"]
-    assert set(told["--env-vars"]["ApiFunction"]) == {"DATABASE_URL", "BETTER_AUTH_SECRET", "FRONTEND_URL"}
+    passed = json.loads(ran.stdout)
+    assert passed["arguments"] == ["local", "invoke", "ApiFunction"]
+    assert passed["network"] == "host"
+    assert "<" not in passed["--event"]["headers"]["authorization"]
+    assert set(passed["--env-vars"]["ApiFunction"]) == {"DATABASE_URL", "BETTER_AUTH_SECRET", "FRONTEND_URL"}
 
 
 def test_a_docker_desktop_container_reaches_the_database_on_the_host() -> None:
@@ -116,14 +116,14 @@ def test_a_docker_desktop_container_reaches_the_database_on_the_host() -> None:
     assert DatabaseUrl.parse(url, sam_local=True).tls_context() is None
 
 
-def unanswered(event: dict[str, Any]) -> dict[str, Any]:
+def fail_if_asked(event: dict[str, Any]) -> dict[str, Any]:
     raise AssertionError(f"nothing had to be asked: {event}")
 
 
 def test_an_event_without_placeholders_stays_as_it_is() -> None:
     event = http_event("GET", "/")
 
-    assert events.fill(event, send=unanswered, secret=SECRET) == event
+    assert events.fill(event, send=fail_if_asked, secret=SECRET) == event
 
 
 def test_a_function_that_refuses_to_prepare_an_event_is_quoted() -> None:

@@ -1,4 +1,4 @@
-"""`sam build` and `sam package`, for both processors: what lies in S3 when a deployment begins."""
+"""`sam build` and `sam package` for both processors: the object in S3 from which a deployment starts."""
 
 import json
 import sys
@@ -32,12 +32,12 @@ BUCKET = "todo-api-bundles"
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 ZIPPED_LIMIT_BYTES = 20_000_000
 """Lambda's own limit is 50 MB."""
-NOBODYS_ACCOUNT = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+FAKE_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 
 
 @dataclass(frozen=True)
 class Package:
-    """What one `sam build` and `sam package` made."""
+    """The results of one `sam build` and `sam package`."""
 
     architecture: Architecture
     built: Path
@@ -51,7 +51,7 @@ class Package:
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
-    """The URL of an S3 with an empty bucket."""
+    """The URL of a local S3 with an empty bucket."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -69,12 +69,12 @@ def client(url: str) -> Any:
 
 
 def sam_package(built_template: Path, s3: str) -> dict[str, Any]:
-    """Upload what was built. Gives the template to deploy."""
+    """Upload the built bundle. Gives the template to deploy."""
     packaged = built_template.with_name("packaged.json")
     ran = sam.run(
         *("sam", "package", "--template-file", built_template, "--s3-bucket", BUCKET),
         *("--use-json", "--output-template-file", packaged),
-        **NOBODYS_ACCOUNT,
+        **FAKE_CREDENTIALS,
         AWS_ENDPOINT_URL_S3=s3,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -84,7 +84,7 @@ def sam_package(built_template: Path, s3: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module", params=["x86_64", "arm64"])
 def package(request: pytest.FixtureRequest, s3: str, tmp_path_factory: pytest.TempPathFactory) -> Package:
-    """What AWS would be given, for each of Lambda's processors."""
+    """What a deployment would give to AWS, for each of Lambda's processors."""
     folder = tmp_path_factory.mktemp(request.param)
     processor = f"Architecture={request.param}"
     ran = sam.run(
@@ -104,7 +104,7 @@ def package(request: pytest.FixtureRequest, s3: str, tmp_path_factory: pytest.Te
 
 
 def test_the_object_in_s3_passes_every_check_of_the_build(package: Package) -> None:
-    """Handler and packages, nothing forbidden, bytecode valid by its hash, libraries for this processor, size."""
+    """The checks: handler and packages, no forbidden files, hash-based bytecode, libraries of this processor, size."""
     verify(package.unzipped, package.architecture)
 
 
@@ -116,6 +116,7 @@ def test_everything_that_was_built_is_in_it_and_nothing_else(package: Package) -
 
 
 def test_every_file_in_it_has_the_same_time(package: Package) -> None:
+    """So Python can validate bytecode by its hash only, and not by the time of the source."""
     with ZipFile(package.zipped) as zipped:
         assert {member.date_time for member in zipped.infolist()} == {ZIP_EPOCH}
 

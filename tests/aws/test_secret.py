@@ -1,4 +1,4 @@
-"""SECRET_ID: settings from Secrets Manager, and what is said when they cannot be had."""
+"""SECRET_ID: settings from Secrets Manager, and the error when they cannot be read."""
 
 import json
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:botocore", "
 
 @pytest.fixture(autouse=True)
 def secrets_manager(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Any]:
-    """An account of nobody's, and an environment in which only SECRET_ID and FRONTEND_URL are set."""
+    """A client of a local Secrets Manager; of the environment only SECRET_ID and FRONTEND_URL are set."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)  # no `.env`
@@ -37,7 +37,7 @@ def store(client: Any, members: object) -> None:
 
 
 def refusal() -> str:
-    """The one line that a start with an unusable secret ends with."""
+    """The line with which a start with an unusable secret ends."""
     with pytest.raises(ConfigurationError) as refused:
         load_settings()
     line = str(refused.value)
@@ -117,7 +117,7 @@ def test_a_binary_secret_is_reported_in_one_line(secrets_manager: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("members", "said"),
+    ("members", "message"),
     [
         ({"DATABASE_URL": URL}, "BETTER_AUTH_SECRET is not set"),
         (MEMBERS | {"BETTER_AUTH_SECRET": "hunter2"}, "BETTER_AUTH_SECRET: must be at least 32 characters"),
@@ -127,15 +127,15 @@ def test_a_binary_secret_is_reported_in_one_line(secrets_manager: Any) -> None:
     ],
 )
 def test_a_member_that_is_missing_or_unusable_is_named_without_its_value(
-    secrets_manager: Any, members: object, said: str
+    secrets_manager: Any, members: object, message: str
 ) -> None:
     store(secrets_manager, members)
 
-    assert said in refusal()
+    assert message in refusal()
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [
         ("AccessDeniedException", "the function may not read it (secretsmanager:GetSecretValue, kms:Decrypt)"),
         ("DecryptionFailure", "it cannot be decrypted (kms:Decrypt)"),
@@ -143,7 +143,7 @@ def test_a_member_that_is_missing_or_unusable_is_named_without_its_value(
     ],
 )
 def test_a_refusal_of_secrets_manager_is_reported_in_one_line(
-    monkeypatch: pytest.MonkeyPatch, code: str, said: str
+    monkeypatch: pytest.MonkeyPatch, code: str, message: str
 ) -> None:
     from botocore.client import BaseClient
     from botocore.exceptions import ClientError
@@ -153,7 +153,7 @@ def test_a_refusal_of_secrets_manager_is_reported_in_one_line(
 
     monkeypatch.setattr(BaseClient, "_make_api_call", refuse)
 
-    assert said in refusal()
+    assert message in refusal()
 
 
 def test_a_missing_region_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What every copy of a SnapStart snapshot must not share."""
+"""SnapStart: what must differ between the copies of one snapshot."""
 
 import importlib
 import random
@@ -19,7 +19,7 @@ HOOKS: list[Any] = []
 
 @pytest.fixture
 def main(monkeypatch: pytest.MonkeyPatch, make_settings: MakeSettings) -> Iterator[ModuleType]:
-    """`backend.main`, imported as for a snapshot."""
+    """`backend.main`, imported as before a snapshot."""
     HOOKS.clear()
     monkeypatch.setitem(
         sys.modules,

@@ -1,4 +1,4 @@
-"""What the build refuses to let out, each as one clear line."""
+"""Bundles that the build refuses, each with one line that says why."""
 
 import compileall
 import py_compile
@@ -21,13 +21,13 @@ HASH = py_compile.PycInvalidationMode.UNCHECKED_HASH
 
 
 def elf(machine: int) -> bytes:
-    """The head of a shared library."""
+    """The header of a shared library."""
     return b"\x7fELF\x02\x01\x01".ljust(16, b"\0") + struct.pack("<HH", 3, machine)
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Path:
-    """The smallest bundle that passes."""
+def smallest_bundle(tmp_path: Path) -> Path:
+    """The smallest bundle that passes the checks."""
     for package in ("backend", "fastapi", "mangum", "sqlmodel", "pg8000"):
         (tmp_path / package).mkdir()
     (tmp_path / "backend/main.py").write_text("handler = None\n")
@@ -54,7 +54,7 @@ def stamp_with_time(bundle: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
         (lambda b: (b / "fastapi/library.abi3.so").write_bytes(elf(183)), "library.abi3.so is not for x86_64"),
         (lambda b: (b / "fastapi/library.abi3.so").write_bytes(b"not a library"), "library.abi3.so is not for x86_64"),
@@ -69,19 +69,21 @@ def stamp_with_time(bundle: Path) -> None:
         (lambda b: shutil.rmtree(b / "pg8000"), "pg8000 is missing"),
     ],
 )
-def test_a_spoilt_bundle_is_refused_with_one_line_that_says_why(small: Path, spoil: Spoil, said: str) -> None:
-    spoil(small)
+def test_a_spoilt_bundle_is_refused_with_one_line_that_says_why(
+    smallest_bundle: Path, spoil: Spoil, message: str
+) -> None:
+    spoil(smallest_bundle)
 
-    with pytest.raises(UserError, match=said) as refused:
-        verify(small, X86_64)
+    with pytest.raises(UserError, match=message) as refused:
+        verify(smallest_bundle, X86_64)
     assert "\n" not in str(refused.value)
 
 
-def test_a_bundle_that_has_grown_too_large_is_refused(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bundle_that_has_grown_too_large_is_refused(smallest_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verifying, "UNZIPPED_LIMIT_BYTES", 100)
 
     with pytest.raises(UserError, match="MB unzipped is more than"):
-        verify(small, X86_64)
+        verify(smallest_bundle, X86_64)
 
 
 @pytest.mark.parametrize("version", [(3, 11), (3, 12), (3, 14)])

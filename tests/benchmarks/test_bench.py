@@ -1,4 +1,4 @@
-"""`make bench` runs to its end: with so little of everything that its figures mean nothing."""
+"""`make bench` runs to its end, with so few repetitions that its figures mean nothing."""
 
 import shutil
 from pathlib import Path
@@ -9,7 +9,7 @@ from benchmarks import cold_start
 from benchmarks.__main__ import run
 from benchmarks.budget import Budget
 from benchmarks.bundles import CAN_RUN_HERE
-from tests.support.missing import missing
+from tests.support.missing import skip_or_fail
 from tests.support.pooler import require_pgbouncer
 
 pytestmark = [pytest.mark.spec("SC-007"), pytest.mark.long]
@@ -29,10 +29,10 @@ NEXT_TO_NOTHING = Budget(
 @pytest.mark.timeout(600)
 def test_the_whole_benchmark_writes_its_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require_pgbouncer()
-    monkeypatch.setattr(cold_start, "IMPORT", "import json")  # callgrind takes half a minute for what is meant
-    monkeypatch.setattr(cold_start, "STACK_ALONE", "import decimal")
-    said: list[str] = []
-    run(NEXT_TO_NOTHING, tmp_path / "benchmarks.md", said.append)
+    monkeypatch.setattr(cold_start, "IMPORT", "import json")  # callgrind takes half a minute for the real import
+    monkeypatch.setattr(cold_start, "LIBRARIES_ALONE", "import decimal")
+    printed: list[str] = []
+    run(NEXT_TO_NOTHING, tmp_path / "benchmarks.md", printed.append)
     text = (tmp_path / "benchmarks.md").read_text()
     titles = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
     assert titles == [
@@ -44,13 +44,13 @@ def test_the_whole_benchmark_writes_its_report(tmp_path: Path, monkeypatch: pyte
     for row in ("1 client, server", "16 clients, server, pool", "16 clients, 2 function instances", "1,000 tasks"):
         assert f"\n| {row}" in text
     assert " errors" not in text.partition("## Task requests at once")[2].replace("| errors", "")
-    assert any("round trips, list: 9 against 16" in line for line in said)
+    assert any("round trips, list: 9 against 16" in line for line in printed)
 
 
 def test_instructions_are_counted(tmp_path: Path) -> None:
-    """The same each time, and more for more."""
+    """They are the same each time, and more for more work."""
     if not shutil.which("valgrind"):
-        missing(cold_start.NO_VALGRIND)
+        skip_or_fail(cold_start.NO_VALGRIND)
     counted = [cold_start.count_instructions(tmp_path, code, {}) for code in ("pass", "pass", "import decimal, json")]
     assert counted[0] == pytest.approx(counted[1], rel=0.01)
     assert counted[2] > counted[1] * 1.2

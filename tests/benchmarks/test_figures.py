@@ -1,4 +1,4 @@
-"""What the benchmark computes and prints, without measuring anything."""
+"""What the benchmark computes and prints, tested without measuring."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,9 +10,9 @@ import pytest
 
 from benchmarks import bundles, report
 from benchmarks.__main__ import begin_bundles
-from benchmarks.crowd import Tally
+from benchmarks.clients import Results
 from benchmarks.measure import Finding, Section, interleave, milliseconds
-from benchmarks.throughput import Contender, Contest
+from benchmarks.throughput import Candidate, Comparison
 from dev.user_error import UserError
 
 HUNDRED = [number / 100 for number in range(1, 101)]
@@ -20,20 +20,20 @@ HUNDRED = [number / 100 for number in range(1, 101)]
 
 @pytest.mark.parametrize(("share", "seconds"), [(0.5, 0.50), (0.99, 0.99), (1.0, 1.00), (0.001, 0.01)])
 def test_a_percentile_is_a_latency_that_occurred(share: float, seconds: float) -> None:
-    assert Tally(latencies=HUNDRED[::-1]).percentile(share) == seconds
+    assert Results(latencies=HUNDRED[::-1]).percentile(share) == seconds
 
 
 def test_a_request_without_an_answer_took_forever() -> None:
-    tally = Tally(latencies=[0.1] * 98, unanswered=2)
-    assert (tally.percentile(0.98), tally.percentile(0.99)) == (0.1, math.inf)
-    assert Tally().percentile(0.5) == math.inf
+    results = Results(latencies=[0.1] * 98, unanswered=2)
+    assert (results.percentile(0.98), results.percentile(0.99)) == (0.1, math.inf)
+    assert Results().percentile(0.5) == math.inf
 
 
 def test_only_answers_within_the_time_count() -> None:
-    tally = Tally(seconds=2, latencies=[0.1] * 11, answered_in_time=10)
-    tally.add(Tally(seconds=2, latencies=[0.3], answered_in_time=1))
-    assert tally.per_second == 11 / 4
-    assert len(tally.latencies) == 12
+    results = Results(seconds=2, latencies=[0.1] * 11, answered_in_time=10)
+    results.add(Results(seconds=2, latencies=[0.3], answered_in_time=1))
+    assert results.per_second == 11 / 4
+    assert len(results.latencies) == 12
 
 
 def test_each_round_begins_with_another_variant() -> None:
@@ -58,10 +58,10 @@ def test_a_finding_says_how_far_it_is_from_its_target(ratio: float, is_met: bool
     assert (finding.is_met, finding.gap, finding.target) == (is_met, gap, "≤ 0.28")
 
 
-def contender(name: str, rate: float, **tally: Any) -> Contender:
-    """Somebody who was measured with 16 clients."""
-    asked = Tally(seconds=1, answered_in_time=int(rate), **tally)
-    return Contender(name, start=pytest.fail, tallies={16: asked}, rates={16: [rate, rate * 9, 0]})
+def candidate(name: str, rate: float, **counts: Any) -> Candidate:
+    """A candidate that was measured with 16 clients."""
+    measured = Results(seconds=1, answered_in_time=int(rate), **counts)
+    return Candidate(name, start=pytest.fail, results={16: measured}, rates={16: [rate, rate * 9, 0]})
 
 
 @pytest.mark.parametrize(
@@ -76,17 +76,17 @@ def contender(name: str, rate: float, **tally: Any) -> Contender:
 def test_throughput_is_judged_by_its_median_and_by_its_errors(
     stock_rate: float, errors: dict[int, int], measured: str, is_met: bool, gap: str
 ) -> None:
-    ours, stock = contender("ours", 300, statuses=errors), contender("stock", stock_rate)
-    finding = Contest("pool", [ours, stock]).finding(16)
+    ours, stock = candidate("ours", 300, statuses=errors), candidate("stock", stock_rate)
+    finding = Comparison("pool", [ours, stock]).finding(16)
     assert (finding.measured, finding.is_met) == (measured, is_met)
     assert finding.gap == gap or is_met
 
 
 def test_stock_with_one_tls_context_is_shown_but_not_judged() -> None:
-    others = [contender("stock", 100), contender("shared", 200)]
-    contest = Contest("TLS", [contender("ours", 300), *others])
-    assert contest.finding(16).measured == "3.0 ×, no error (1.5 × of shared)"
-    assert [row[1:3] + row[-1:] for row in contest.rows(16)] == [
+    others = [candidate("stock", 100), candidate("shared", 200)]
+    comparison = Comparison("TLS", [candidate("ours", 300), *others])
+    assert comparison.finding(16).measured == "3.0 ×, no error (1.5 × of shared)"
+    assert [row[1:3] + row[-1:] for row in comparison.rows(16)] == [
         ("ours", "300/s", ""),
         ("stock", "100/s", "3.0 ×"),
         ("shared", "200/s", "1.5 ×"),
@@ -101,7 +101,7 @@ def test_a_table_has_columns_as_wide_as_their_widest_cell() -> None:
     ]
 
 
-def written(findings: Sequence[Finding]) -> str:
+def report_of(findings: Sequence[Finding]) -> str:
     """The report with these findings."""
     section = Section("Lists", "How.", ("list", "ratio"), [("10", "0.5")], findings)
     return report.markdown([section], [("date", "today")], ["PGBOUNCER IS MISSING"])
@@ -109,15 +109,15 @@ def written(findings: Sequence[Finding]) -> str:
 
 def test_the_report_says_what_is_not_met_by_how_much_and_why() -> None:
     met = Finding.at_most("sign-in", 1.1, 1.2, reason="never told")
-    missed = Finding.at_most("list", 0.3, 0.25, beside=" (0.4 of the other)", reason="the database is slow")
-    text = written([met, missed])
+    missed = Finding.at_most("list", 0.3, 0.25, suffix=" (0.4 of the other)", reason="the database is slow")
+    text = report_of([met, missed])
     assert "**PGBOUNCER IS MISSING**" in text
     assert "| sign-in | 1.10                    | ≤ 1.20 | yes |" in text
     assert "| list    | 0.30 (0.4 of the other) | ≤ 0.25 | NO  |" in text
     assert "- list (20% above): the database is slow.\n" in text
     assert "never told" not in text
-    assert "the reason is not known" in written([Finding.at_most("list", 0.3, 0.25)])
-    assert "What is not met" not in written([met])
+    assert "the reason is not known" in report_of([Finding.at_most("list", 0.3, 0.25)])
+    assert "Targets that are not met" not in report_of([met])
 
 
 def test_a_machine_that_cannot_run_the_bundle_says_what_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,6 +130,6 @@ def test_a_machine_that_cannot_run_the_bundle_says_what_is_left_out(monkeypatch:
 
 @pytest.mark.skipif(not bundles.CAN_RUN_HERE, reason="only Python 3.13 on Linux x86_64 can run the bundle")
 def test_a_bundle_that_cannot_be_made_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(bundles, "CHECKOUT", tmp_path)  # where nothing is
-    with bundles.bundles_in_the_making() as making, pytest.raises(UserError, match=r"a bundle cannot be made: .*dev"):
+    monkeypatch.setattr(bundles, "CHECKOUT", tmp_path)  # an empty folder
+    with bundles.building_bundles() as making, pytest.raises(UserError, match=r"a bundle cannot be made: .*dev"):
         making.wait()

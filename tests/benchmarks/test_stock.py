@@ -1,4 +1,4 @@
-"""The plain applications that the benchmark compares with give the same answers: otherwise it would prove nothing."""
+"""The plain applications of the benchmark give the same answers as ours. Otherwise the comparison would be unfair."""
 
 import ssl
 from collections.abc import Callable
@@ -26,25 +26,25 @@ ALWAYS_NEW = ("id", "created_at", "updated_at")
 def at_stock(
     request: pytest.FixtureRequest, make_client: MakeClient, make_settings: MakeSettings, shared_database: DatabaseCopy
 ) -> Callable[[Person], Person]:
-    """Gives the same person, with the same sign-in, at a plain application on the same database."""
-    # The owner's login, because a plain application knows nothing of roles.
+    """Gives the same person, with the same sign-in, as a client of a plain application on the same database."""
+    # The owner's login, because a plain application sets no role.
     client = make_client(app=request.param(make_settings(database_url=shared_database.owner_url)))
     return lambda person: Person(client, person.password, person.auth)
 
 
-def told(answer: httpx2.Response) -> tuple[int, str, Any]:
-    """What a frontend sees of an answer."""
+def visible_part(answer: httpx2.Response) -> tuple[int, str, Any]:
+    """What a frontend reads of an answer: status, media type and body."""
     return answer.status_code, answer.headers["Content-Type"], answer.text
 
 
 def test_a_list_is_answered_alike(ada: Person, at_stock: Callable[[Person], Person]) -> None:
     there = at_stock(ada)
-    assert told(there.get("/api/tasks")) == told(ada.get("/api/tasks"))
+    assert visible_part(there.get("/api/tasks")) == visible_part(ada.get("/api/tasks"))
     for number in range(3):
-        ada.adds_task(f"Straße {number} \\ \"'\u2028", description=None if number % 2 else "two\nlines")
+        ada.create_task(f"Straße {number} \\ \"'\u2028", description=None if number % 2 else "two\nlines")
     there.patch(f"/api/tasks/{ada.tasks()[0]['id']}/toggle")
     assert len(ada.tasks()) == 3
-    assert told(there.get("/api/tasks")) == told(ada.get("/api/tasks"))
+    assert visible_part(there.get("/api/tasks")) == visible_part(ada.get("/api/tasks"))
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_a_creation_is_answered_alike(body: dict[str, str], ada: Person, at_stoc
 
 def test_a_single_task_is_answered_alike(ada: Person, ben: Person, at_stock: Callable[[Person], Person]) -> None:
     there = at_stock(ada)
-    own, foreign = ada.adds_task(description="é")["id"], ben.adds_task()["id"]
-    assert told(there.get(f"/api/tasks/{own}")) == told(ada.get(f"/api/tasks/{own}"))
+    own, foreign = ada.create_task(description="é")["id"], ben.create_task()["id"]
+    assert visible_part(there.get(f"/api/tasks/{own}")) == visible_part(ada.get(f"/api/tasks/{own}"))
     for task_id in (foreign, UNKNOWN):
         ours, stock = (person.get(f"/api/tasks/{task_id}") for person in (ada, there))
         assert (stock.status_code, stock.json()) == (ours.status_code, ours.json())
@@ -79,16 +79,16 @@ def test_a_sign_in_that_has_ended_is_refused_alike(ada: Person, at_stock: Callab
 
 
 def test_all_other_operations_are_answered_alike(ada: Person, at_stock: Callable[[Person], Person]) -> None:
-    """All other operations whose round trips are compared."""
+    """These are the other operations whose round trips the benchmark compares."""
     ben = Person.sign_up(at_stock(ada).http)
     assert Person(ada.http, ben.password, ben.auth).tasks() == []
-    task = ben.adds_task()
+    task = ben.create_task()
     assert ben.put(f"/api/tasks/{task['id']}", json={"title": "Buy bread"}).json()["title"] == "Buy bread"
     assert ben.patch(f"/api/tasks/{task['id']}/toggle").json()["completed"] is True
     assert ben.delete(f"/api/tasks/{task['id']}").status_code == 204
     assert ben.get("/api/health").json() == ada.get("/api/health").json()
-    again = ben.signs_in()
-    assert again.refreshes().status_code == 200
+    again = ben.sign_in_again()
+    assert again.refresh().status_code == 200
     assert again.post("/api/auth/signout").status_code == 200
     assert again.get("/api/tasks").status_code == 401
     assert ben.tasks() == []
@@ -106,11 +106,11 @@ def test_only_the_plain_way_makes_a_tls_context_for_every_connection(
     require_pgbouncer()
     make, made = ssl.create_default_context, list[ssl.SSLContext]()
 
-    def make_and_note() -> ssl.SSLContext:
+    def record_context() -> ssl.SSLContext:
         made.append(make())
         return made[-1]
 
-    monkeypatch.setattr(ssl, "create_default_context", make_and_note)
+    monkeypatch.setattr(ssl, "create_default_context", record_context)
     with Pooler(shared_database.server) as pooler:
         trusted = {"database_url": pooler.url(shared_database), "database_ca_file": str(pooler.ca_file)}
         with TestClient(create(make_settings(database_pool_size=0, **trusted))) as client:

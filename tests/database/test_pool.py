@@ -1,4 +1,4 @@
-"""How many connections there are: one per request on Lambda, a bounded pool for a server that stays."""
+"""The number of connections: one per request on Lambda, a bounded pool on a server."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,33 +13,33 @@ from backend.auth import passwords
 from backend.database import transactions
 from backend.database.transactions import Database
 from backend.web.parts import part_of
-from tests.auth.crowd import at_once
 from tests.conftest import MakeClient, MakeSettings
+from tests.support.concurrency import at_once
 from tests.support.database_copy import DatabaseCopy
-from tests.support.database_fixtures import CountFlights, Elsewhere, through
+from tests.support.database_fixtures import CountRoundTrips, Elsewhere, url_through_port
 from tests.support.people import PASSWORD, Person
 from tests.support.serving import serving
 
 pytestmark = pytest.mark.spec("SC-020", "NFR-013")
 
 A_LIST_ON_AN_OPEN_CONNECTION = 3
-"""Round trips: whose sign-in, the list, COMMIT."""
+"""Round trips: the check of the sign-in, the list, COMMIT."""
 
 
 @pytest.fixture
 def superuser(fresh_database: DatabaseCopy) -> Any:
-    """Who sees the connections to the fresh database, and can end them."""
+    """A connection that sees the application's connections to the fresh database, and can end them."""
     with fresh_database.connect_as_owner() as connected:
         yield connected
 
 
 @pytest.fixture
 def dora(make_client: MakeClient, fresh_database: DatabaseCopy) -> Person:
-    """Somebody in the fresh database, at an application that leaves no connection open."""
+    """A user in the fresh database, at an application that leaves no connection open."""
     return Person.sign_up(make_client(database_url=fresh_database.url, database_pool_size=0))
 
 
-def states(superuser: OwnerConnection) -> list[str]:
+def connection_states(superuser: OwnerConnection) -> list[str]:
     """The state of each of the application's connections."""
     found = superuser.run(
         "select state from pg_stat_activity where datname = current_database() and usename = 'todo_api' order by 1"
@@ -58,21 +58,21 @@ class TestWithoutPool:
     """DATABASE_POOL_SIZE=0."""
 
     def test_each_request_opens_a_connection_and_closes_it(
-        self, ada: Person, elsewhere: Elsewhere, count_flights: CountFlights, shared_database: DatabaseCopy
+        self, ada: Person, elsewhere: Elsewhere, count_round_trips: CountRoundTrips, shared_database: DatabaseCopy
     ) -> None:
-        proxy = count_flights(shared_database.server.port)
-        there = elsewhere(ada, database_url=through(proxy.port, shared_database))
-        for request in (there.tasks, there.adds_task, there.signs_in, there.refreshes):
+        proxy = count_round_trips(shared_database.server.port)
+        there = elsewhere(ada, database_url=url_through_port(proxy.port, shared_database))
+        for request in (there.tasks, there.create_task, there.sign_in_again, there.refresh):
             before = proxy.connections
             request()
             proxy.wait_until_closed()
             assert proxy.connections == before + 1
 
     def test_a_request_that_needs_no_database_opens_none(
-        self, make_client: MakeClient, count_flights: CountFlights, shared_database: DatabaseCopy
+        self, make_client: MakeClient, count_round_trips: CountRoundTrips, shared_database: DatabaseCopy
     ) -> None:
-        proxy = count_flights(shared_database.server.port)
-        client = make_client(database_url=through(proxy.port, shared_database), database_pool_size=0)
+        proxy = count_round_trips(shared_database.server.port)
+        client = make_client(database_url=url_through_port(proxy.port, shared_database), database_pool_size=0)
         assert client.get("/").status_code == 200
         assert client.get("/api/tasks").status_code == 401
         assert client.post("/api/tasks", json={}).status_code == 401
@@ -83,20 +83,24 @@ class TestPool:
     """DATABASE_POOL_SIZE=n."""
 
     def test_is_bounded(
-        self, dora: Person, make_settings: MakeSettings, count_flights: CountFlights, fresh_database: DatabaseCopy
+        self,
+        dora: Person,
+        make_settings: MakeSettings,
+        count_round_trips: CountRoundTrips,
+        fresh_database: DatabaseCopy,
     ) -> None:
-        proxy = count_flights(fresh_database.server.port)
-        settings = make_settings(database_url=through(proxy.port, fresh_database), database_pool_size=2)
+        proxy = count_round_trips(fresh_database.server.port)
+        settings = make_settings(database_url=url_through_port(proxy.port, fresh_database), database_pool_size=2)
         with serving(create_app(settings)) as url:
             answers = at_once(lambda _: httpx2.get(f"{url}/api/tasks", headers=dora.headers, timeout=60), 12)
         assert {answer.status_code for answer in answers} == {200}
         assert 1 <= proxy.connections <= 2
 
     def test_keeps_its_connection_and_checks_it_without_a_round_trip(
-        self, ada: Person, elsewhere: Elsewhere, count_flights: CountFlights, shared_database: DatabaseCopy
+        self, ada: Person, elsewhere: Elsewhere, count_round_trips: CountRoundTrips, shared_database: DatabaseCopy
     ) -> None:
-        proxy = count_flights(shared_database.server.port)
-        there = elsewhere(ada, database_url=through(proxy.port, shared_database), database_pool_size=3)
+        proxy = count_round_trips(shared_database.server.port)
+        there = elsewhere(ada, database_url=url_through_port(proxy.port, shared_database), database_pool_size=3)
         there.tasks()
         for _ in range(3):
             before = proxy.round_trips
@@ -111,7 +115,7 @@ class TestPool:
         there = elsewhere(dora, database_url=fresh_database.url, database_pool_size=3)
         for _ in range(2):
             assert there.tasks() == []
-            assert states(superuser) == ["idle"]
+            assert connection_states(superuser) == ["idle"]
             terminate_all(superuser)
         assert there.tasks() == []
 
@@ -119,14 +123,14 @@ class TestPool:
         self,
         ada: Person,
         elsewhere: Elsewhere,
-        count_flights: CountFlights,
+        count_round_trips: CountRoundTrips,
         shared_database: DatabaseCopy,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         assert transactions.POOL_RECYCLE_SECONDS < 300
         monkeypatch.setattr(transactions, "POOL_RECYCLE_SECONDS", 0)
-        proxy = count_flights(shared_database.server.port)
-        there = elsewhere(ada, database_url=through(proxy.port, shared_database), database_pool_size=1)
+        proxy = count_round_trips(shared_database.server.port)
+        there = elsewhere(ada, database_url=url_through_port(proxy.port, shared_database), database_pool_size=1)
         there.tasks()
         for _ in range(3):
             before = proxy.connections
@@ -157,7 +161,7 @@ class TestPool:
     ) -> None:
         there = elsewhere(dora, database_url=fresh_database.url, database_pool_size=2)
         assert request_of(there).status_code == status
-        assert set(states(superuser)) == {"idle"}
+        assert set(connection_states(superuser)) == {"idle"}
 
     def test_a_request_that_waits_too_long_for_a_connection_may_try_again(
         self,
@@ -199,6 +203,6 @@ class TestPool:
         monkeypatch.setattr(passwords, "verify_password", meanwhile(passwords.verify_password))
         monkeypatch.setattr(passwords, "hash_password", meanwhile(passwords.hash_password))
         there = Person(make_client(app=app), PASSWORD, dora.auth)
-        there.signs_in()
+        there.sign_in_again()
         Person.sign_up(there.http)
         assert free == [1, 1]

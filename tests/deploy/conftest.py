@@ -1,4 +1,4 @@
-"""The template, translated as CloudFormation translates it."""
+"""Fixtures for the template, translated as CloudFormation translates it."""
 
 import tomllib
 from collections.abc import Callable, Iterator

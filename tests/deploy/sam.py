@@ -1,4 +1,4 @@
-"""SAM's own tools. They pin packages that contradict ours, so they live in an environment of their own: .venv-sam."""
+"""SAM's tools. They pin packages that contradict ours, so they have an environment of their own: .venv-sam."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dev.paths import CHECKOUT
-from tests.support.missing import missing
+from tests.support.missing import skip_or_fail
 
 TEMPLATE = CHECKOUT / "template.yaml"
 REGION = "eu-central-1"
@@ -18,7 +18,7 @@ def environment() -> Path:
     """Where SAM is installed. Skips the test where it is not, but never in CI."""
     directory = Path(os.environ.get("SAM_ENVIRONMENT", CHECKOUT / ".venv-sam"))
     if not (directory / "bin" / "sam").exists():
-        missing(f"SAM is not installed in {directory}: `make .venv-sam/installed` does it")
+        skip_or_fail(f"SAM is not installed in {directory}: `make .venv-sam/installed` does it")
     return directory
 
 

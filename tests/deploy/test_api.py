@@ -1,4 +1,4 @@
-"""The HTTP API in front of the function: its routes, its fuse, its log, and its answers to preflights."""
+"""The HTTP API in front of the function: its routes, throttling, access log, and answers to preflights."""
 
 import json
 import re
@@ -16,9 +16,9 @@ ROUTES = {
     "/api/auth/signin": "post",
     "/api/auth/signup": "post",
 }
-"""Each path of the definition, and what it serves there."""
+"""The paths of the definition, and which requests each serves."""
 SAFELISTED = {"accept", "accept-language", "content-language", "content-type"}
-"""Request headers that browsers may send unasked (Fetch, "CORS-safelisted request-header")."""
+"""Request headers that browsers may send without a preflight (Fetch, "CORS-safelisted request-header")."""
 ORIGINS = ["https://todo.example.com", "http://localhost:3000"]
 
 
@@ -29,7 +29,7 @@ def document(stack: Stack) -> dict[str, Any]:
 
 
 def names(value: str) -> set[str]:
-    """The members of a header's list, as they are compared: without case."""
+    """The members of a header's list, in lower case."""
     return {name.strip().lower() for name in value.split(",")}
 
 

@@ -1,4 +1,4 @@
-"""`make deploy`: what it does in which order, and what it refuses before anything is changed."""
+"""`make deploy`: its steps, their order, and what it refuses before it changes anything."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -22,11 +22,11 @@ from tests.support.serving import serving
 
 VERSION_ID = "6f1f4c53-0a4d-4d6e-9f3f-0a6d6c2f7d11"
 TARGET = Target("dev", "default", "todo-api-dev", {"FrontendUrl": ORIGIN, "SecretName": "todo-api/dev"}, None, None)
-SOMEWHERE = "postgresql://todo_api:password@ep-one-pooler.example.neon.tech/neondb?sslmode=require"
+OWNER_URL = "postgresql://todo_api:password@ep-one-pooler.example.neon.tech/neondb?sslmode=require"
 
 
 class Account:
-    """An AWS account with one secret and one stack, as botocore's stubs play it."""
+    """An AWS account with one secret and one stack, imitated by botocore's stubs."""
 
     def __init__(
         self, values: dict[str, Any] | str, *, api_url: str = "http://127.0.0.1:1", refusal: str | None = None
@@ -60,11 +60,11 @@ class Account:
 
 
 class Steps:
-    """What a deployment did, and said."""
+    """What a deployment did, and printed."""
 
     def __init__(self) -> None:
         self.commands: list[list[str]] = []
-        self.said: list[str] = []
+        self.printed: list[str] = []
 
     def run(self, command: list[str]) -> None:
         assert command[0].endswith("/.venv-sam/bin/sam")
@@ -73,7 +73,7 @@ class Steps:
 
 @contextmanager
 def refused(steps: Steps, *, after: int) -> Iterator[pytest.ExceptionInfo[UserError]]:
-    """The block stops for something that a person can mend, after so many commands."""
+    """Expect that the block stops with a UserError after so many commands."""
     with pytest.raises(UserError) as problem:
         yield problem
     assert len(steps.commands) == after
@@ -90,8 +90,8 @@ def empty_database(postgres: EmbeddedPostgres) -> Iterator[DatabaseCopy]:
     empty.drop()
 
 
-def attempt(account: Account, steps: Steps, owner_url: str = SOMEWHERE, target: Target = TARGET) -> None:
-    deploy(target, lambda: owner_url, account, steps.run, steps.said.append)
+def run_deployment(account: Account, steps: Steps, owner_url: str = OWNER_URL, target: Target = TARGET) -> None:
+    deploy(target, lambda: owner_url, account, steps.run, steps.printed.append)
 
 
 @pytest.mark.spec("SC-013")
@@ -100,7 +100,7 @@ def test_every_step_is_done_in_order(make_settings: MakeSettings, empty_database
     secret = {"DATABASE_URL": empty_database.url, "BETTER_AUTH_SECRET": SECRET}
 
     with serving(create_app(make_settings(database_url=empty_database.url))) as url:
-        attempt(Account(secret, api_url=url), steps, empty_database.owner_url)
+        run_deployment(Account(secret, api_url=url), steps, empty_database.owner_url)
 
     assert steps.commands == [
         ["validate", "--config-env", "default"],
@@ -111,10 +111,10 @@ def test_every_step_is_done_in_order(make_settings: MakeSettings, empty_database
             *(f"SecretVersionId={VERSION_ID}", "AcceptPreviousSecret=false"),
         ],
     ]
-    assert [line[:3] for line in steps.said if line[1:2] == "/"] == ["1/6", "2/6", "3/6", "4/6", "5/6", "6/6"]
+    assert [line[:3] for line in steps.printed if line[1:2] == "/"] == ["1/6", "2/6", "3/6", "4/6", "5/6", "6/6"]
     with empty_database.connect_as_owner() as owner:
         assert owner.run("select to_regclass('public.tasks') is not null") == [[True]]
-    assert SECRET not in "".join(steps.said)
+    assert SECRET not in "".join(steps.printed)
 
 
 @pytest.mark.parametrize(("previous", "is_accepted"), [("x" * 32, "true"), ("", "false")])
@@ -129,7 +129,7 @@ def test_tokens_of_the_previous_secret_are_accepted_while_it_is_stored(
     }
 
     with serving(create_app(make_settings(database_url=fresh_database.url))) as url:
-        attempt(Account(secret, api_url=url), steps, fresh_database.owner_url)
+        run_deployment(Account(secret, api_url=url), steps, fresh_database.owner_url)
 
     assert steps.commands[-1][-1] == f"AcceptPreviousSecret={is_accepted}"
 
@@ -139,9 +139,9 @@ def test_tokens_of_the_previous_secret_are_accepted_while_it_is_stored(
     [
         ("not JSON", "must be a JSON object"),
         ("[]", "must be a JSON object"),
-        ({"DATABASE_URL": SOMEWHERE}, "has no BETTER_AUTH_SECRET"),
+        ({"DATABASE_URL": OWNER_URL}, "has no BETTER_AUTH_SECRET"),
         ({"BETTER_AUTH_SECRET": SECRET}, "has no DATABASE_URL"),
-        ({"DATABASE_URL": SOMEWHERE, "BETTER_AUTH_SECRET": "short"}, "BETTER_AUTH_SECRET: must be at least 32"),
+        ({"DATABASE_URL": OWNER_URL, "BETTER_AUTH_SECRET": "short"}, "BETTER_AUTH_SECRET: must be at least 32"),
         ({"DATABASE_URL": "mysql://x", "BETTER_AUTH_SECRET": SECRET}, "DATABASE_URL: must start with postgresql"),
     ],
 )
@@ -152,7 +152,7 @@ def test_a_secret_that_the_function_could_not_start_with_is_refused_first(
     steps = Steps()
 
     with refused(steps, after=0) as problem:
-        attempt(Account(values), steps)
+        run_deployment(Account(values), steps)
 
     assert sentence in str(problem.value)
 
@@ -162,7 +162,7 @@ def test_a_secret_that_cannot_be_read_is_refused_first(refusal: str) -> None:
     steps = Steps()
 
     with refused(steps, after=0) as problem:
-        attempt(Account({}, refusal=refusal), steps)
+        run_deployment(Account({}, refusal=refusal), steps)
 
     assert "todo-api/dev cannot be read" in str(problem.value)
     assert refusal in str(problem.value)
@@ -171,8 +171,8 @@ def test_a_secret_that_cannot_be_read_is_refused_first(refusal: str) -> None:
 @pytest.mark.parametrize(
     ("owner_url", "sentence"),
     [
-        (SOMEWHERE, "on the pooler"),
-        (SOMEWHERE.replace("ep-one-pooler", "ep-two"), "is neondb on ep-two.example.neon.tech, but the secret's"),
+        (OWNER_URL, "on the pooler"),
+        (OWNER_URL.replace("ep-one-pooler", "ep-two"), "is neondb on ep-two.example.neon.tech, but the secret's"),
         ("nonsense", "DATABASE_DIRECT_URL must start with postgresql"),
     ],
 )
@@ -180,7 +180,7 @@ def test_another_database_than_the_functions_is_not_migrated(owner_url: str, sen
     steps = Steps()
 
     with refused(steps, after=2) as problem:
-        attempt(Account({"DATABASE_URL": SOMEWHERE, "BETTER_AUTH_SECRET": SECRET}), steps, owner_url)
+        run_deployment(Account({"DATABASE_URL": OWNER_URL, "BETTER_AUTH_SECRET": SECRET}), steps, owner_url)
 
     assert sentence in str(problem.value)
 
@@ -193,7 +193,7 @@ def test_a_deployment_that_does_not_work_is_reported(
     secret = {"DATABASE_URL": fresh_database.url, "BETTER_AUTH_SECRET": SECRET}
 
     with refused(steps, after=3) as problem:
-        attempt(Account(secret), steps, fresh_database.owner_url)
+        run_deployment(Account(secret), steps, fresh_database.owner_url)
 
     assert "Rolling back" in str(problem.value)
 

@@ -1,4 +1,4 @@
-"""The function: what it runs, with what environment, with which rights, and how a new version comes to serve."""
+"""The function: its code, environment, rights, and how a new version is deployed."""
 
 import pytest
 
@@ -10,7 +10,7 @@ VERSION_ID = "6f1f4c53-0a4d-4d6e-9f3f-0a6d6c2f7d11"
 
 
 def statements(stack: Stack) -> list[dict[str, object]]:
-    """Everything that the function's role allows."""
+    """The statements of the policies of the function's role."""
     role = stack.properties("ApiFunctionRole")
     return [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
 

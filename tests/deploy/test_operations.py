@@ -1,4 +1,4 @@
-"""What an operator sees: alarms, the dashboard, saved queries; and that the function really writes what they read."""
+"""What an operator sees: alarms, the dashboard and saved queries; and that the function writes what they read."""
 
 import io
 import json
@@ -33,14 +33,14 @@ COUNTED = ("DatabaseUnavailable", "RefreshTokenReuse", "RateLimited", "Unhandled
 
 
 def widgets(stack: Stack) -> list[dict[str, Any]]:
-    """What the dashboard shows."""
+    """The widgets of the dashboard."""
     body = json.loads(stack.only("AWS::CloudWatch::Dashboard")["DashboardBody"])
     shown: list[dict[str, Any]] = body["widgets"]
     return shown
 
 
 def shown_metrics(stack: Stack) -> set[tuple[str, str]]:
-    """Namespace and name of each metric on the dashboard, its abbreviations written out."""
+    """Namespace and name of each metric on the dashboard, with its abbreviations (`.` and `...`) written out."""
     found = set()
     for widget in widgets(stack):
         before: list[Any] = []

@@ -1,4 +1,4 @@
-"""The smoke test after a deployment: that it passes what works, and names what does not."""
+"""The smoke test after a deployment: it passes a working API, and names what does not work."""
 
 import pytest
 from fastapi import FastAPI
@@ -11,19 +11,19 @@ from dev.deploy import smoke
 from tests.conftest import ORIGIN, MakeSettings
 from tests.support.serving import serving
 
-NOWHERE = "postgresql://todo_api:password@127.0.0.1:1/nowhere"
+UNREACHABLE_URL = "postgresql://todo_api:password@127.0.0.1:1/nowhere"
 
 
-def tried(url: str, origin: str = ORIGIN) -> tuple[bool, list[str]]:
-    """Whether all is well, and the lines that say otherwise."""
-    said: list[str] = []
-    is_well = smoke.run(url, origin, said.append, pause_seconds=0)
-    assert len(said) == len(smoke.CHECKS)
-    return is_well, [line.split()[1] + " " + line.split(": ", 1)[1] for line in said if "FAILED" in line]
+def run_smoke_test(url: str, origin: str = ORIGIN) -> tuple[bool, list[str]]:
+    """Whether all checks pass, and the lines of those that fail."""
+    printed: list[str] = []
+    is_well = smoke.run(url, origin, printed.append, pause_seconds=0)
+    assert len(printed) == len(smoke.CHECKS)
+    return is_well, [line.split()[1] + " " + line.split(": ", 1)[1] for line in printed if "FAILED" in line]
 
 
 def app_without_cors(**_: object) -> FastAPI:
-    """An API that answers as another one would."""
+    """An API with the same paths and other answers."""
     app = FastAPI()
     install(app)
 
@@ -37,13 +37,13 @@ def app_without_cors(**_: object) -> FastAPI:
 @pytest.mark.spec("SC-001", "SC-008", "SC-011")
 def test_a_working_api_passes(make_settings: MakeSettings) -> None:
     with serving(create_app(make_settings())) as url:
-        assert tried(url) == (True, [])
-        assert tried(f"{url}/") == (True, []), "a URL may be pasted with its slash"
+        assert run_smoke_test(url) == (True, [])
+        assert run_smoke_test(f"{url}/") == (True, []), "a URL may be pasted with its slash"
 
 
 def test_a_frontend_that_may_not_call_is_named(make_settings: MakeSettings) -> None:
     with serving(create_app(make_settings())) as url:
-        is_well, failures = tried(url, "https://other.example.com")
+        is_well, failures = run_smoke_test(url, "https://other.example.com")
 
     assert not is_well
     assert len(failures) == 2
@@ -51,15 +51,15 @@ def test_a_frontend_that_may_not_call_is_named(make_settings: MakeSettings) -> N
 
 
 def test_a_database_that_does_not_answer_is_named(make_settings: MakeSettings) -> None:
-    with serving(create_app(make_settings(database_url=NOWHERE))) as url:
-        is_well, failures = tried(url)
+    with serving(create_app(make_settings(database_url=UNREACHABLE_URL))) as url:
+        is_well, failures = run_smoke_test(url)
 
     assert (is_well, failures) == (False, ["GET status 503 in place of 200"])
 
 
 def test_another_service_at_that_url_is_noticed() -> None:
     with serving(app_without_cors()) as url:
-        is_well, failures = tried(url)
+        is_well, failures = run_smoke_test(url)
 
     assert not is_well
     assert len(failures) == 4
@@ -70,14 +70,14 @@ def test_an_api_that_allows_every_origin_is_named(make_settings: MakeSettings) -
     app.add_middleware(CORSMiddleware, allow_origin_regex=".*", allow_credentials=True, allow_methods=["*"])
 
     with serving(app) as url:
-        is_well, failures = tried(url)
+        is_well, failures = run_smoke_test(url)
 
     assert not is_well
     assert f"A {smoke.FOREIGN_ORIGIN} may call" in failures
 
 
 def test_nothing_at_that_url_is_a_failure_and_no_traceback() -> None:
-    is_well, failures = tried("http://127.0.0.1:1")
+    is_well, failures = run_smoke_test("http://127.0.0.1:1")
 
     assert not is_well
     assert len(failures) == len(smoke.CHECKS)

@@ -1,4 +1,4 @@
-"""That AWS's own tools find nothing wrong with the template, before and after translation."""
+"""AWS's own tools find nothing wrong with the template, before and after its translation."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def test_cfn_lint_finds_what_is_deployed_valid(
         file.write_text(json.dumps(translator.translate(parameters)))
         files.append(file)
 
-    # W2001: SAM has put the values of some parameters in, which leaves those unused. E0002 would be cfn-lint's own end.
+    # W2001: SAM inserts the values of some parameters, which are unused afterwards. E0002 is a crash of cfn-lint.
     linted = sam.run("cfn-lint", "--ignore-checks", "W2001", "--", *files)
 
     assert linted.returncode == 0, linted.stdout + linted.stderr

@@ -1,4 +1,4 @@
-"""Translates the template of the command line, once for each line of parameters. Runs in SAM's environment."""
+"""Translates the template named on the command line, once for each line of parameters. Runs in SAM's environment."""
 
 import json
 import logging
@@ -15,8 +15,8 @@ for line in sys.stdin:
     template = yaml_parse(text)
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = "s3://bucket/bundle.zip"  # what `sam package` puts there
-    # As CloudFormation does, all parameters are handed over, and as text.
+            resource["Properties"]["CodeUri"] = "s3://bucket/bundle.zip"  # as `sam package` writes it
+    # Like CloudFormation, this passes all parameters, as text.
     defaults = {name: str(parameter.get("Default", "")) for name, parameter in template["Parameters"].items()}
     translated = Translator({}, Parser()).translate(template, defaults | json.loads(line))
     print(json.dumps(translated), flush=True)

@@ -1,4 +1,4 @@
-"""Making `.venv` touches nothing else."""
+"""The making of `.venv` changes no other folder."""
 
 from pathlib import Path
 

@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 class TestWhichPython:
-    """`.python-version` asks pyenv for 3.13. Where pyenv has another version only, all its commands fail."""
+    """`.python-version` has pyenv offer 3.13 alone. Its other commands fail, and all do where it has no 3.13."""
 
     @pytest.fixture
     def pyenv(self, folder: Path) -> Path:
@@ -57,9 +57,9 @@ class TestWhichPython:
         program = f'#!/bin/sh\nCHOSEN={version} exec "{sys.executable}" "$@"\n'
         write_program(pyenv / "versions" / version / "bin" / "python", program)
 
-    def chosen(self, pyenv: Path) -> str:
+    def chosen(self, pyenv: Path, *arguments: str) -> str:
         path = f"{pyenv / 'shims'}:/usr/bin:/bin"
-        return make(pyenv.parent, ".venv/installed", PATH=path, PYENV_ROOT=str(pyenv)).stdout.strip()
+        return make(pyenv.parent, ".venv/installed", *arguments, PATH=path, PYENV_ROOT=str(pyenv)).stdout.strip()
 
     def test_another_version_of_pyenv_s_is_found_by_its_path(self, pyenv: Path) -> None:
         self.install(pyenv, "3.12.1")
@@ -71,6 +71,12 @@ class TestWhichPython:
             self.install(pyenv, version)
 
         assert self.chosen(pyenv) == "3.13.2"
+
+    def test_a_version_of_pyenv_s_can_be_asked_for(self, pyenv: Path) -> None:
+        for version in ("3.11.7", "3.13.2"):
+            self.install(pyenv, version)
+
+        assert self.chosen(pyenv, "PYTHON=python3.11") == "3.11.7"
 
     def test_the_one_that_is_asked_for_is_taken(self, folder: Path) -> None:
         write_program(folder / "mine", f'#!/bin/sh\nCHOSEN=mine exec "{sys.executable}" "$@"\n')

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: it keeps its data, stays on this machine, and never outlives whoever started it."""
+"""The embedded PostgreSQL: it keeps its data, listens on loopback only, and ends with the process that started it."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """A place that PostgreSQL's account can enter, unlike pytest's own under root."""
+    """A folder that PostgreSQL's account can enter. Under root, it could not enter pytest's `tmp_path`."""
     with TemporaryDirectory(prefix="todo-test-") as path:
         yield Path(path)
 
@@ -59,7 +59,7 @@ def wait_until(happened: Callable[[], bool], seconds: float = 30) -> None:
 
 
 def has_ended(pid: int) -> bool:
-    """Whether the process is gone, or only waits for its parent to notice."""
+    """Whether the process has ended; its parent may not have noticed yet."""
     listed = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], check=False, capture_output=True, text=True)
     return listed.stdout.strip() in ("", "Z", "Zs")
 

@@ -1,4 +1,4 @@
-"""`make start` as a developer meets it: what it prints, what it refuses, and that it leaves nothing running."""
+"""`make start` as a developer uses it: what it prints, what it refuses, and that it stops everything it started."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ OURS = ("PATH", "HOME", "LANG", "TMPDIR")
 
 @dataclass
 class Start:
-    """One run of `make start`, mostly without its make: it is `python -m dev` that does the work."""
+    """One run of `make start`; mostly of `python -m dev.start`, which does the work."""
 
     process: subprocess.Popen[str]
     output: Path
@@ -57,7 +57,7 @@ class Start:
 
 @pytest.fixture
 def checkout() -> Iterator[Path]:
-    """A copy of this checkout without its data, its `.env` and its packages."""
+    """A copy of this checkout, without its data, its `.env` and its packages."""
     with TemporaryDirectory(prefix="todo-test-") as path:
         Path(path).chmod(0o711)
         for part in ("backend", "dev"):
@@ -79,7 +79,7 @@ def environment(**variables: str) -> dict[str, str]:
 def started(checkout: Path, command: list[str] = COMMAND, **variables: str) -> Iterator[Start]:
     port = free_port()
     output, errors = checkout / f"{port}.out", checkout / f"{port}.err"
-    # What a shell runs in the background ignores SIGINT, and so would a make that inherits that.
+    # A shell's background process ignores SIGINT, and make would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with output.open("w") as stdout, errors.open("w") as stderr:
         process = subprocess.Popen(
@@ -100,7 +100,7 @@ def started(checkout: Path, command: list[str] = COMMAND, **variables: str) -> I
 
 
 def refused(checkout: Path, variables: dict[str, str]) -> str:
-    """What a start that does not succeed says, which is one line, on standard error, with exit code 1."""
+    """The message of a start that fails: one line on standard error, with exit code 1."""
     run = subprocess.run(
         COMMAND,
         check=False,
@@ -219,9 +219,9 @@ def test_a_port_in_use_is_reported_before_anything_is_started(checkout: Path) ->
         other.listen()
         port = other.getsockname()[1]
 
-        said = refused(checkout, {"PORT": str(port)})
+        message = refused(checkout, {"PORT": str(port)})
 
-    assert said == f"Port {port} is in use; set PORT to another one, e.g. PORT={port % 65535 + 1} make start"
+    assert message == f"Port {port} is in use; set PORT to another one, e.g. PORT={port % 65535 + 1} make start"
     assert not (checkout / ".data").exists()
 
 
@@ -236,7 +236,7 @@ def test_only_a_number_from_1_to_65535_is_a_port(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("mysql://u:hunter2@localhost/d", "DATABASE_URL"),
         ("postgresql://u:hunter2@[::1/d", "DATABASE_URL"),
@@ -244,10 +244,10 @@ def test_only_a_number_from_1_to_65535_is_a_port(text: str) -> None:
         ("postgresql://u:hunter2@/d?host=/nowhere", "The database"),
     ],
 )
-def test_an_unusable_database_url_is_reported_without_its_password(checkout: Path, url: str, said: str) -> None:
+def test_an_unusable_database_url_is_reported_without_its_password(checkout: Path, url: str, message: str) -> None:
     line = refused(checkout, {"DATABASE_URL": url})
 
-    assert said in line
+    assert message in line
     assert "hunter2" not in line
 
 

@@ -1,4 +1,4 @@
-// The system's Chromium, as quiet as it gets, with an empty profile.
+// Runs the system's Chromium with an empty profile, and without requests of its own.
 
 import { chromium } from "playwright-core";
 
@@ -12,7 +12,7 @@ const QUIET = [
   "--no-first-run",
 ];
 
-/** Gives what `use(page, noticed)` gives. `noticed` collects what the page asks for, and what it complains about. */
+/** Returns the result of `use(page, noticed)`. `noticed` collects the page's requests, errors and warnings. */
 export async function inPage(use) {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM,

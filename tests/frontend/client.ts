@@ -1,5 +1,5 @@
-// What the existing frontend does with the API, and how: one object for the whole auth response, a refresh for every
-// 401 (each request for itself: four at once are four refreshes with one token), and a sign-out when that fails.
+// The API client of the existing frontend: it stores the whole auth response as one object, refreshes after every 401
+// (each request for itself: four at once are four refreshes with one token), and signs out when the refresh fails.
 
 import axios, { type AxiosInstance, type AxiosResponse, type InternalAxiosRequestConfig } from "axios";
 
@@ -9,7 +9,7 @@ type Schemas = components["schemas"];
 export type Auth = Schemas["AuthResponse"];
 export type Task = Schemas["TaskPublic"];
 
-export interface Keeper {
+export interface TokenStore {
   getItem(key: string): string | null;
   setItem(key: string, value: string): void;
   removeItem(key: string): void;
@@ -23,7 +23,7 @@ export class TodoClient {
 
   constructor(
     readonly api: string,
-    private readonly keeper: Keeper,
+    private readonly store: TokenStore,
   ) {
     this.http = axios.create({ baseURL: api });
     this.http.interceptors.request.use((request) => {
@@ -35,38 +35,38 @@ export class TodoClient {
   }
 
   get auth(): Auth | null {
-    const kept = this.keeper.getItem(KEY);
-    return kept === null ? null : (JSON.parse(kept) as Auth);
+    const stored = this.store.getItem(KEY);
+    return stored === null ? null : (JSON.parse(stored) as Auth);
   }
 
-  keep(auth: Auth): void {
-    this.keeper.setItem(KEY, JSON.stringify(auth));
+  setAuth(auth: Auth): void {
+    this.store.setItem(KEY, JSON.stringify(auth));
   }
 
-  forget(): void {
-    this.keeper.removeItem(KEY);
+  clearAuth(): void {
+    this.store.removeItem(KEY);
     this.counted.signOuts += 1;
   }
 
   async signUp(body: Schemas["SignUp"]): Promise<Auth> {
     const { data } = await axios.post<Auth>(`${this.api}/api/auth/signup`, body);
-    this.keep(data);
+    this.setAuth(data);
     return data;
   }
 
   async signIn(body: Schemas["SignIn"]): Promise<Auth> {
     const { data } = await axios.post<Auth>(`${this.api}/api/auth/signin`, body);
-    this.keep(data);
+    this.setAuth(data);
     return data;
   }
 
   async signOut(): Promise<void> {
     await this.http.post<Schemas["SignedOut"]>("/api/auth/signout");
-    this.forget();
+    this.clearAuth();
   }
 
   tasks(): Promise<Task[]> {
-    return taken(this.http.get<Task[]>("/api/tasks"));
+    return dataOf(this.http.get<Task[]>("/api/tasks"));
   }
 
   task(id: Task["id"]): Promise<AxiosResponse<Task>> {
@@ -74,16 +74,16 @@ export class TodoClient {
   }
 
   create(body: Schemas["TaskCreate"]): Promise<Task> {
-    return taken(this.http.post<Task>("/api/tasks", body));
+    return dataOf(this.http.post<Task>("/api/tasks", body));
   }
 
   edit(id: Task["id"], body: Schemas["TaskUpdate"], ifMatch?: string): Promise<Task> {
     const options = ifMatch === undefined ? {} : { headers: { "If-Match": ifMatch } };
-    return taken(this.http.put<Task>(`/api/tasks/${id}`, body, options));
+    return dataOf(this.http.put<Task>(`/api/tasks/${id}`, body, options));
   }
 
   toggle(id: Task["id"]): Promise<Task> {
-    return taken(this.http.patch<Task>(`/api/tasks/${id}/toggle`));
+    return dataOf(this.http.patch<Task>(`/api/tasks/${id}/toggle`));
   }
 
   remove(id: Task["id"]): Promise<AxiosResponse<"">> {
@@ -96,9 +96,9 @@ export class TodoClient {
     const refresh_token = this.auth?.refresh_token;
     if (request === undefined || request.isRetry || refresh_token === undefined) throw error;
     try {
-      this.keep(await this.refreshed({ refresh_token }));
+      this.setAuth(await this.refreshed({ refresh_token }));
     } catch {
-      this.forget();
+      this.clearAuth();
       throw error;
     }
     this.counted.retries += 1;
@@ -117,6 +117,6 @@ export class TodoClient {
   }
 }
 
-async function taken<T>(answer: Promise<AxiosResponse<T>>): Promise<T> {
+async function dataOf<T>(answer: Promise<AxiosResponse<T>>): Promise<T> {
   return (await answer).data;
 }

@@ -1,4 +1,4 @@
-"""The frontend, its server, and APIs that allow its pages to call them."""
+"""Fixtures for the frontend: its compiled code, its server, and APIs that allow its pages to call them."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -10,10 +10,10 @@ import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend.app import create_app
-from tests.auth.clock import Clock
 from tests.conftest import MakeSettings
 from tests.frontend import toolchain
-from tests.frontend.host import hosting
+from tests.frontend.host import serve_frontend
+from tests.support.clock import Clock
 from tests.support.database_copy import DatabaseCopy
 from tests.support.serving import serving
 
@@ -29,25 +29,25 @@ def frontend(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def chromium() -> dict[str, str]:
-    """What the scripts of the browser need to know."""
+    """The environment variables of the scripts that use a browser."""
     return {"CHROMIUM": toolchain.require_chromium()}
 
 
 @pytest.fixture
 def clock(fresh_database: DatabaseCopy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
-    """The time of the APIs and of their database, which stands until a page waits."""
+    """The clock of the APIs and of their database. A page advances it by a request to the frontend's server."""
     with fresh_database.connect_as_owner() as owner:
         yield Clock(owner, monkeypatch)
 
 
 @pytest.fixture
 def origin(frontend: Path, clock: Clock) -> Iterator[str]:
-    """Where the frontend's pages come from."""
-    with hosting(frontend, clock) as origin:
+    """The origin of the frontend's pages."""
+    with serve_frontend(frontend, clock) as origin:
         yield origin
 
 
-class Asked:
+class RequestCounter:
     """Counts the requests that reach the application, by method."""
 
     def __init__(self, app: ASGIApp, counter: Counter[str]) -> None:
@@ -60,7 +60,7 @@ class Asked:
 
 
 @pytest.fixture
-def asked() -> Counter[str]:
+def request_counts() -> Counter[str]:
     """How many requests of each method have reached an API."""
     return Counter()
 
@@ -70,15 +70,15 @@ Serve = Callable[..., str]
 
 @pytest.fixture
 def serve(
-    make_settings: MakeSettings, fresh_database: DatabaseCopy, origin: str, asked: Counter[str]
+    make_settings: MakeSettings, fresh_database: DatabaseCopy, origin: str, request_counts: Counter[str]
 ) -> Iterator[Serve]:
-    """Starts APIs that allow the frontend's origin, with `/api/broken`, which nobody expects to fail. Gives the URL."""
+    """Starts APIs that allow the frontend's origin. Their `/api/broken` is an unexpected error. Gives the URL."""
     usual = {"frontend_url": origin, "database_url": fresh_database.url}
     with ExitStack() as running:
 
         def serve(**overrides: Any) -> str:
             app = create_app(make_settings(**usual | overrides))
-            app.add_middleware(Asked, counter=asked)
+            app.add_middleware(RequestCounter, counter=request_counts)
 
             @app.get("/api/broken", include_in_schema=False)
             def broken() -> None:

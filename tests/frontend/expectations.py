@@ -1,4 +1,4 @@
-"""What a frontend must have seen at the end of its stories, wherever it runs."""
+"""The expected results of the scenarios, in Node and in a browser."""
 
 from typing import Any
 
@@ -19,8 +19,8 @@ SENTENCES = {
 }
 
 
-def nobody_was_signed_out_by_accident(seen: dict[str, Any]) -> None:
-    """Of twenty times four calls with an expired token, each refreshed for itself and was then answered."""
+def check_no_accidental_sign_out(seen: dict[str, Any]) -> None:
+    """Each of 20 times 4 calls with an expired token did a refresh of its own, and was then answered."""
     calls = CYCLES * CALLS_AT_ONCE
     counted = seen["counted"]
     assert seen["answers"] == calls
@@ -31,13 +31,13 @@ def nobody_was_signed_out_by_accident(seen: dict[str, Any]) -> None:
     assert seen["members"] == ["access_token", "expires_in", "refresh_token", "token_type", "user"]
 
 
-def everything_ended_with_the_sign_out(seen: dict[str, Any]) -> None:
-    """The last access token, the last refresh token, and the client without any."""
+def check_sign_out_ended_everything(seen: dict[str, Any]) -> None:
+    """After the sign-out, the last access token, the last refresh token and the client without tokens are 401."""
     assert [(answer["status"], answer["detail"]) for answer in seen["afterwards"]] == [(401, SIGNED_OUT)] * 3
 
 
-def every_error_could_be_read(seen: dict[str, Any]) -> None:
-    """Status, sentence, request id, and when to come back."""
+def check_every_error_is_readable(seen: dict[str, Any]) -> None:
+    """A script can read each error's status, sentence, request id and `Retry-After`."""
     refused = seen["refused"]
     assert {status: str(answer["status"]) for status, answer in refused.items()} == {each: each for each in SENTENCES}
     assert {status: answer["detail"] for status, answer in refused.items()} == SENTENCES

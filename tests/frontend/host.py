@@ -1,4 +1,4 @@
-"""The frontend's own server, which is another origin than the API's, and lets its pages wait."""
+"""The frontend's server. It is another origin than the API, and a page can ask it to advance the clock."""
 
 import threading
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tests.auth.clock import Clock
+from tests.support.clock import Clock
 
 WAITS_MINUTES = 15
-"""As long as an access token lasts."""
+"""The lifetime of an access token."""
 
 
 class FrontendHost(SimpleHTTPRequestHandler):
-    """Gives the page and its scripts; a POST is answered after a quarter of an hour, as the API's clock has it."""
+    """Serves the page and its scripts. A POST advances the API's clock by `WAITS_MINUTES`."""
 
     def __init__(self, *arguments: Any, clock: Clock, **options: Any) -> None:
         self.clock = clock
@@ -27,12 +27,12 @@ class FrontendHost(SimpleHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
-        """Nobody reads it."""
+        """Log nothing."""
 
 
 @contextmanager
-def hosting(folder: Path, clock: Clock) -> Iterator[str]:
-    """The folder on a free port. Gives its origin."""
+def serve_frontend(folder: Path, clock: Clock) -> Iterator[str]:
+    """Serve the folder on a free port. Gives its origin."""
     handler = partial(FrontendHost, directory=str(folder), clock=clock)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,14 +1,14 @@
-// node in_browser.mjs '["<story>", {"api", "frontend"}, …]' does the same in a page of the frontend's.
+// node in_browser.mjs '["<scenario>", {"api", "frontend"}, …]' runs the scenario in a page of the frontend's.
 
 import { inPage } from "./chromium.mjs";
 
-const [story, place, ...more] = JSON.parse(process.argv[2]);
+const [scenario, environment, ...more] = JSON.parse(process.argv[2]);
 const seen = await inPage(async (page) => {
-  await page.goto(place.frontend);
-  await page.waitForFunction("window.stories");
+  await page.goto(environment.frontend);
+  await page.waitForFunction("window.scenarios");
   return page.evaluate(
-    ([story, place, ...more]) => window.stories[story]({ ...place, keeper: localStorage }, ...more),
-    [story, place, ...more],
+    ([scenario, environment, ...more]) => window.scenarios[scenario]({ ...environment, store: localStorage }, ...more),
+    [scenario, environment, ...more],
   );
 });
 console.log(JSON.stringify(seen));

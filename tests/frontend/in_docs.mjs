@@ -1,4 +1,4 @@
-// node in_docs.mjs '["<api>", "<access token>"]': /docs as somebody uses it who wants to see their tasks, then /redoc.
+// node in_docs.mjs '["<api>", "<access token>"]': lists tasks in /docs, then opens /redoc.
 
 import { inPage } from "./chromium.mjs";
 

@@ -1,12 +1,12 @@
-// node in_node.mjs '["<story>", {"api", "frontend"}, …]' prints what the story gives back.
+// node in_node.mjs '["<scenario>", {"api", "frontend"}, …]' runs the scenario, and prints its result.
 
-import * as stories from "./stories.js";
+import * as scenarios from "./scenarios.js";
 
-const kept = new Map();
-const keeper = {
-  getItem: (key) => kept.get(key) ?? null,
-  setItem: (key, value) => kept.set(key, value),
-  removeItem: (key) => kept.delete(key),
+const stored = new Map();
+const store = {
+  getItem: (key) => stored.get(key) ?? null,
+  setItem: (key, value) => stored.set(key, value),
+  removeItem: (key) => stored.delete(key),
 };
-const [story, place, ...more] = JSON.parse(process.argv[2]);
-console.log(JSON.stringify(await stories[story]({ ...place, keeper }, ...more)));
+const [scenario, environment, ...more] = JSON.parse(process.argv[2]);
+console.log(JSON.stringify(await scenarios[scenario]({ ...environment, store }, ...more)));

@@ -1,5 +1,5 @@
-// The page's script: `stories` is what the driver calls.
+// The page's script. in_browser.mjs calls the functions of `window.scenarios`.
 
-import * as stories from "./stories.js";
+import * as scenarios from "./scenarios.js";
 
-Object.assign(window, { stories });
+Object.assign(window, { scenarios });

@@ -1,4 +1,4 @@
-"""`/docs` and `/redoc` in a real browser, as somebody uses them who wants to try the API."""
+"""`/docs` and `/redoc` in a real browser, used like by a developer who tries the API."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from tests.frontend.conftest import Serve
-from tests.frontend.toolchain import told
+from tests.frontend.toolchain import run_script
 from tests.support.contract import OPERATIONS
 from tests.support.people import Person
 
@@ -22,9 +22,9 @@ def test_the_pages_send_an_authorized_request_and_load_only_our_files(
     api = serve()
     with httpx2.Client(base_url=api) as http:
         ada = Person.sign_up(http)
-        task = ada.adds_task("Water the plants")
+        task = ada.create_task("Water the plants")
 
-    seen: dict[str, Any] = told(frontend, "in_docs.mjs", api, ada.auth["access_token"], **chromium)
+    seen: dict[str, Any] = run_script(frontend, "in_docs.mjs", api, ada.auth["access_token"], **chromium)
 
     docs = seen["docs"]
     assert docs["operations"] == len(OPERATIONS)

@@ -13,10 +13,10 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 @pytest.mark.spec("NFR-026", "NFR-023", "SC-009")
 def test_the_generated_types_accept_right_clients_and_refuse_wrong_ones(frontend: Path) -> None:
-    """`frontend` is what compiled: client.ts, and wrong.ts, each line of which has to be an error."""
+    """The fixture `frontend` has compiled client.ts, and type_mistakes.ts, whose every statement must be an error."""
     assert "export interface components" in (frontend / "openapi.d.ts").read_text()
     assert (frontend / "client.js").exists()
-    assert (frontend / "wrong.ts").read_text().count("@ts-expect-error") > 10
+    assert (frontend / "type_mistakes.ts").read_text().count("@ts-expect-error") > 10
 
 
 MISTAKES = {

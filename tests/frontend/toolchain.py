@@ -1,8 +1,8 @@
-"""The frontend made from its TypeScript, by the programs of package.json, and run by Node.
+"""Compiles the frontend's TypeScript with the programs of package.json, and runs it in Node.
 
-axios is what the existing frontend calls the API with. openapi-typescript makes of openapi.json the types that a
-frontend's developer would use; it needs TypeScript 5, which compiles them. playwright-core drives the system's
-Chromium and downloads none; 1.61 is its last version for Node 18, which is Debian 12's.
+The existing frontend calls the API with axios. openapi-typescript generates the types from openapi.json that a
+frontend's developer would use; it needs TypeScript 5, which compiles them. playwright-core controls the system's
+Chromium and downloads none. Its version 1.61 is the last one for Node 18, the version of Debian 12.
 """
 
 import fcntl
@@ -14,35 +14,35 @@ from pathlib import Path
 from typing import Any
 
 from dev.paths import CHECKOUT
-from tests.support.missing import missing
+from tests.support.missing import skip_or_fail
 
 SOURCES = CHECKOUT / "tests/frontend"
 MODULES = SOURCES / "node_modules"
 NODE_MAJOR = 18
-"""Debian 12's."""
+"""The version of Debian 12."""
 INSTALL_SECONDS = 300
 RUN_SECONDS = 110
 
 
 def require_node() -> None:
-    """Skip the test where Node is missing; fail where it must not be."""
+    """Skip the test if Node is missing; in CI, fail it."""
     if shutil.which("npm") and (node := shutil.which("node")):
         version = subprocess.run([node, "--version"], check=True, capture_output=True, text=True).stdout
         if int(version.lstrip("v").partition(".")[0]) >= NODE_MAJOR:
             return
-    missing(f"Node {NODE_MAJOR} or newer, or npm, is missing (apt install nodejs npm): NO FRONTEND IS TESTED")
+    skip_or_fail(f"Node {NODE_MAJOR} or newer, or npm, is missing (apt install nodejs npm): NO FRONTEND IS TESTED")
 
 
 def require_chromium() -> str:
-    """The browser's path. Skip the test where there is none; fail where there must be one."""
+    """The browser's path. Without one, skip the test; in CI, fail it."""
     found = shutil.which("chromium")
     if found is None:
-        missing("Chromium is missing (apt install chromium): NOTHING IS TESTED IN A BROWSER")
+        skip_or_fail("Chromium is missing (apt install chromium): NOTHING IS TESTED IN A BROWSER")
     return found
 
 
 def install() -> None:
-    """Bring node_modules to what package-lock.json says, once for all processes of a run."""
+    """Install what package-lock.json says into node_modules, once for all test processes."""
     lock_file, installed = SOURCES / "package-lock.json", MODULES / ".package-lock.json"
     with lock_file.open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -55,7 +55,7 @@ def install() -> None:
 
 
 def build(into: Path) -> None:
-    """Generate the types from openapi.json, compile, and lay out what a frontend's server would serve."""
+    """Generate the types from openapi.json, compile, and fill the folder that the frontend's server serves."""
     install()
     for source in SOURCES.iterdir():
         if source.suffix in (".ts", ".mjs", ".json", ".html"):
@@ -67,7 +67,7 @@ def build(into: Path) -> None:
 
 
 def run(folder: Path, *command: str, **variables: str) -> str:
-    """Run a program of Node's in the folder, to its end. Gives what it prints."""
+    """Run a program with Node in the folder. Gives its output."""
     ran = subprocess.run(
         ["node", *command],
         check=False,
@@ -81,6 +81,6 @@ def run(folder: Path, *command: str, **variables: str) -> str:
     return ran.stdout
 
 
-def told(folder: Path, script: str, *arguments: Any, **variables: str) -> Any:
-    """What a script makes of these arguments, by JSON both ways."""
+def run_script(folder: Path, script: str, *arguments: Any, **variables: str) -> Any:
+    """Run a script with these arguments as JSON. Gives the JSON that it prints."""
     return json.loads(run(folder, script, json.dumps(arguments), **variables))

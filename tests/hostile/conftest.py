@@ -1,4 +1,4 @@
-"""What hostile clients talk to: the application on a real server, without limits that a fuzzer would only run into."""
+"""The application on a real server, without rate limits, which would stop a fuzzer."""
 
 from collections.abc import Iterator
 
@@ -13,13 +13,13 @@ from tests.support.serving import serving
 
 @pytest.fixture
 def server(make_settings: MakeSettings) -> Iterator[str]:
-    """The URL of a real server, where nobody is ever told to come back later."""
+    """The URL of a real server without rate limits."""
     with serving(create_app(make_settings(**NO_LIMITS))) as url:
         yield url
 
 
 @pytest.fixture
-def somebody(server: str) -> Iterator[Person]:
-    """Somebody with an account on that server."""
+def user(server: str) -> Iterator[Person]:
+    """A user of that server."""
     with httpx2.Client(base_url=server) as http:
         yield Person.sign_up(http)

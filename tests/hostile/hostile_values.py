@@ -1,8 +1,8 @@
-"""What has broken servers before, by name."""
+"""Values that have broken servers before: bodies, media types, paths, ids and methods."""
 
 import json
 
-from tests.hostile.judge import MARK
+from tests.hostile.contract_check import SECRET_MARK
 from tests.web.test_bodies import padded
 
 TASK = '{"title": "Buy milk"}'
@@ -32,7 +32,7 @@ NOT_JSON: dict[str, bytes] = {
     "more after it": TASK.encode() + b'{"title": "again"}',
     "a zero after it": TASK.encode() + b"\0",
     "a trailing comma": b'{"title": "Buy milk",}',
-    "a comment": b'{"title": "Buy milk" /* ' + MARK.encode() + b" */}",
+    "a comment": b'{"title": "Buy milk" /* ' + SECRET_MARK.encode() + b" */}",
     "single quotes": b"{'title': 'Buy milk'}",
     "a raw line break": b'{"title": "Buy\nmilk"}',
     "a form": b"title=Buy+milk",
@@ -40,12 +40,12 @@ NOT_JSON: dict[str, bytes] = {
     "XML": b'<?xml version="1.0"?><!DOCTYPE t [<!ENTITY e SYSTEM "file:///etc/passwd">]><t>&e;</t>',
     "gzip": b"\x1f\x8b\x08\x00\x00\x00\x00\x00",
 }
-"""Bodies that are 400, in whatever way they were declared."""
+"""Bodies that are 400, whichever JSON media type they are declared as."""
 
 NOT_A_TASK: dict[str, bytes] = {
     "null": b"null",
     "a number": b"1e999",
-    "text": json.dumps(MARK).encode(),
+    "text": json.dumps(SECRET_MARK).encode(),
     "a list": b"[]",
     "no title": b"{}",
     "a huge number": b'{"title": ' + b"9" * 4000 + b"}",
@@ -56,8 +56,8 @@ NOT_A_TASK: dict[str, bytes] = {
     "half a surrogate pair": b'{"title": "\\ud800"}',
     "U+0000": b'{"title": "\\u0000"}',
     "title twice, the last one wrong": b'{"title": "Buy milk", "title": null}',
-    "too long": json.dumps({"title": MARK * 20, "description": "x" * 3000}).encode(),
-    "a name that is nobody's": json.dumps({"__proto__": {"title": "x"}, "constructor": MARK}).encode(),
+    "too long": json.dumps({"title": SECRET_MARK * 20, "description": "x" * 3000}).encode(),
+    "unknown members": json.dumps({"__proto__": {"title": "x"}, "constructor": SECRET_MARK}).encode(),
     "many members": json.dumps({f"member {number}": number for number in range(2000)}).encode(),
 }
 """Bodies that are JSON, and 422 as a task."""
@@ -68,10 +68,10 @@ TASKS: dict[str, bytes] = {
     "with an escaped character": b'{"title": "\\u0042uy milk \\ud83d\\ude00"}',
     "title twice, the last one right": b'{"title": null, "title": "Buy milk"}',
     "as large as a body may be": padded(64 * 1024),
-    "with members that are nobody's": json.dumps({"title": "Buy milk", "user_id": 1, "id": None, "": []}).encode(),
-    "with a number nobody reads": b'{"title": "Buy milk", "padding": 1e999}',
+    "with unknown members": json.dumps({"title": "Buy milk", "user_id": 1, "id": None, "": []}).encode(),
+    "with a number that is not read": b'{"title": "Buy milk", "padding": 1e999}',
 }
-"""Bodies that are tasks, oddly written."""
+"""Bodies that are tasks in unusual JSON."""
 
 JSON_TYPES = [
     b"application/json",
@@ -108,7 +108,7 @@ UNKNOWN_TARGETS = [
     *(b"/" + b"%41" * 5_000, b"/" + b"a/" * 5_000, b"*", b"todo.example:443", b"http://todo.example/api/tasks"),
     *(b"/{task_id}", b"/${jndi:ldap://x}", b"/api/tasks%00", b"/api/tasks%20", b"/api/tasks%3Fx=1", b"/?x/../api"),
 ]
-"""Addresses of nothing. The last one is the root's, with a query."""
+"""Paths that do not exist. Only the last one does: it is the root's path with a query."""
 
 NOT_IDS = [
     *("1", "-1", "0x10", "null", "%00", "%20", "x" * 4_000, "%F0%9F%98%80", "%ff", "';drop%20table%20tasks;--", "*"),

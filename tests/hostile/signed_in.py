@@ -1,4 +1,4 @@
-"""Loaded by Schemathesis: each of its requests comes from a sign-in of its own, so that signing out ends no other."""
+"""A hook of Schemathesis. Each of its requests has a sign-in of its own, so that a sign-out ends no other request."""
 
 import os
 from typing import Any

@@ -1,7 +1,7 @@
-"""Events that API Gateway could send, and events that it never would.
+"""Random events: such as API Gateway can send, and such as it cannot send.
 
-The first are requests: each gets an answer in the contract's shape. Of the others the function refuses what it cannot
-read, in one line of the log; it never fails, and nothing of any event is in the log.
+The former are requests, and each gets an answer that keeps to the contract. Of the latter, the function refuses those
+that it cannot read, and logs one line. It never fails, and it logs nothing of an event's contents.
 """
 
 import base64
@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from backend.aws.handler import NOT_HTTP
 from dev.local_lambda.events import http_event
 from tests.aws.conftest import Handle, event_loop, handle  # noqa: F401  # pytest finds them here
-from tests.aws.test_handler import version_1
+from tests.aws.test_handler import format_1_event
 from tests.conftest import ORIGIN
-from tests.hostile.judge import MARK, Answer, check, check_refusal
+from tests.hostile.contract_check import SECRET_MARK, Answer, check_contract, check_refusal
 
 Logged = Callable[[], list[dict[str, Any]]]
 
@@ -29,26 +29,26 @@ budget = settings(
     derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
-CREDENTIALS = {"email": "ada@example.com", "password": MARK}
+CREDENTIALS = {"email": "ada@example.com", "password": SECRET_MARK}
 
 
-def request_event(**members: Any) -> dict[str, Any]:
-    """A sign-in from the frontend's page, with a secret wherever there may be one."""
-    event = http_event("POST", "/api/auth/signin", body=CREDENTIALS, token=MARK)
+def sign_in_event(**members: Any) -> dict[str, Any]:
+    """A sign-in from the frontend's page, with a secret in every place that may have one."""
+    event = http_event("POST", "/api/auth/signin", body=CREDENTIALS, token=SECRET_MARK)
     event["headers"] |= {"origin": ORIGIN, "content-length": "58", "x-amzn-trace-id": "Root=1-67890abc-12345678"}
-    return event | {"cookies": [f"session={MARK}"], "rawQueryString": f"token={MARK}"} | members
+    return event | {"cookies": [f"session={SECRET_MARK}"], "rawQueryString": f"token={SECRET_MARK}"} | members
 
 
-def older_event() -> dict[str, Any]:
-    """The same in payload format 1.0."""
-    headers = {"Content-Type": "application/json", "Origin": ORIGIN, "Authorization": MARK}
+def format_1_sign_in_event() -> dict[str, Any]:
+    """The same sign-in in payload format 1.0."""
+    headers = {"Content-Type": "application/json", "Origin": ORIGIN, "Authorization": SECRET_MARK}
     lists = {name: [value] for name, value in headers.items()}
     body = json.dumps(CREDENTIALS)
-    return version_1("POST", "/api/auth/signin", headers=headers, multiValueHeaders=lists, body=body)
+    return format_1_event("POST", "/api/auth/signin", headers=headers, multiValueHeaders=lists, body=body)
 
 
-def answered(answer: dict[str, Any]) -> Answer:
-    """What API Gateway would make of the function's answer."""
+def as_answer(answer: dict[str, Any]) -> Answer:
+    """The HTTP answer that API Gateway makes of the function's answer."""
     body = answer["body"].encode()
     return Answer(
         answer["statusCode"], answer["headers"], base64.b64decode(body) if answer["isBase64Encoded"] else body
@@ -57,7 +57,7 @@ def answered(answer: dict[str, Any]) -> Answer:
 
 @pytest.fixture
 def all_output(capfd: pytest.CaptureFixture[str], logged: Logged) -> Iterator[Callable[[], str]]:
-    """Gives all that was written or logged since it was last asked, by whomever."""
+    """Gives everything that was printed or logged since the last call."""
     everything = io.StringIO()
     root = logging.getLogger()
     handler = logging.StreamHandler(everything)
@@ -66,7 +66,9 @@ def all_output(capfd: pytest.CaptureFixture[str], logged: Logged) -> Iterator[Ca
     root.removeHandler(handler)
 
 
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampled_from(["", "%00", "%ff", "é", MARK])
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
+    ["", "%00", "%ff", "é", SECRET_MARK]
+)
 possible_headers = st.dictionaries(
     st.sampled_from(["accept", "if-match", "x-forwarded-for", "cookie", "content-encoding", "x-request-id", "range"]),
     texts | st.just('"1","2"'),
@@ -96,37 +98,37 @@ def test_every_possible_gateway_request_is_answered_by_the_contract(
     def one_request(
         method: str, path: str, body: bytes | None, headers: dict[str, str], content_type: str, address: str, query: str
     ) -> None:
-        event = request_event(rawPath=path, rawQueryString=query, isBase64Encoded=body is not None)
+        event = sign_in_event(rawPath=path, rawQueryString=query, isBase64Encoded=body is not None)
         event["body"] = None if body is None else base64.b64encode(body).decode()
         event["headers"] |= headers | {"content-type": content_type}
         event["requestContext"]["http"] |= {"method": method, "path": path, "sourceIp": address}
 
-        answer = answered(handle(event))
+        answer = as_answer(handle(event))
 
-        check(answer, method=b"GET")
+        check_contract(answer, method=b"GET")
 
     one_request()
-    assert MARK not in all_output()
+    assert SECRET_MARK not in all_output()
 
 
 EVENTS = [
-    request_event(),
-    older_event(),
-    request_event(requestContext={**request_event()["requestContext"], "stage": "dev"}),
+    sign_in_event(),
+    format_1_sign_in_event(),
+    sign_in_event(requestContext={**sign_in_event()["requestContext"], "stage": "dev"}),
 ]
 
 
-def places(value: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+def member_paths(value: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """The paths to all members of an event."""
     for name, member in value.items():
         yield (*above, name)
         if isinstance(member, dict):
-            yield from places(member, (*above, name))
+            yield from member_paths(member, (*above, name))
 
 
-GONE = object()
-rubbish = st.one_of(
-    st.just(GONE),
+REMOVED = object()
+any_value = st.one_of(
+    st.just(REMOVED),
     st.none(),
     st.booleans(),
     st.integers(),
@@ -135,18 +137,19 @@ rubbish = st.one_of(
     st.sampled_from(["\ud800", "[::1]:8000", "x" * 100_000, "2.0", "1.0", "true"]),
     st.lists(st.none() | st.integers() | texts, max_size=3),
     st.dictionaries(texts, st.none() | st.integers() | texts, max_size=3),
-    st.just({MARK: {MARK: [MARK]}}),
-    st.just([[MARK]]),
+    st.just({SECRET_MARK: {SECRET_MARK: [SECRET_MARK]}}),
+    st.just([[SECRET_MARK]]),
 )
 mutations = st.sampled_from(EVENTS).flatmap(
     lambda event: st.tuples(
-        st.just(event), st.lists(st.tuples(st.sampled_from(list(places(event))), rubbish), min_size=1, max_size=3)
+        st.just(event),
+        st.lists(st.tuples(st.sampled_from(list(member_paths(event))), any_value), min_size=1, max_size=3),
     )
 )
 
 
 def mutated(event: dict[str, Any], changes: list[tuple[tuple[str, ...], Any]]) -> dict[str, Any]:
-    """The event with these members replaced or gone, as far as they are still there."""
+    """The event with these members replaced or removed, as far as they still exist."""
     event = copy.deepcopy(event)
     for (*above, name), value in changes:
         parent: Any = event
@@ -154,7 +157,7 @@ def mutated(event: dict[str, Any], changes: list[tuple[tuple[str, ...], Any]]) -
             parent = parent.get(step) if isinstance(parent, dict) else None
         if not isinstance(parent, dict):
             continue
-        if value is GONE:
+        if value is REMOVED:
             parent.pop(name, None)
         else:
             parent[name] = value
@@ -176,19 +179,19 @@ def test_an_impossible_event_is_refused_and_nothing_of_it_is_logged(
         if answer != {"detail": NOT_HTTP}:
             assert answer["statusCode"] < 500
             if answer["statusCode"] >= 400:
-                check_refusal(answered(answer))
+                check_refusal(as_answer(answer))
 
     one_event()
-    assert MARK not in all_output()
+    assert SECRET_MARK not in all_output()
     assert {line["level"] for line in logged()} <= {"INFO", "WARNING"}
 
 
 @pytest.mark.spec("NFR-004", "NFR-007")
 @budget
-@given(rubbish | st.dictionaries(st.sampled_from(["requestContext", "version", "httpMethod", "source"]), rubbish))
-@example({"requestContext": {"requestId": {MARK: MARK}}})
+@given(any_value | st.dictionaries(st.sampled_from(["requestContext", "version", "httpMethod", "source"]), any_value))
+@example({"requestContext": {"requestId": {SECRET_MARK: SECRET_MARK}}})
 def test_an_event_that_is_no_request_is_answered(handle: Handle, event: Any) -> None:  # noqa: F811
-    assert set(handle({} if event is GONE else event)) in (
+    assert set(handle({} if event is REMOVED else event)) in (
         {"detail"},
         {"statusCode", "headers", "body", "isBase64Encoded"},
     )

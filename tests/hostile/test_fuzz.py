@@ -1,6 +1,6 @@
-"""Requests put together by chance: any method, address, headers and body, over real connections.
+"""Random requests over real connections: any method, path, headers and body.
 
-The choices are fixed, so that a failure is found again by the next run; test_wire.py has what is worth a name.
+Every run makes the same choices, so that it finds the same failures. Cases that deserve a name are in test_wire.py.
 """
 
 import json
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import ORIGIN
 from tests.hostile import hostile_values
-from tests.hostile.judge import MARK, check
+from tests.hostile.contract_check import SECRET_MARK, check_contract
 from tests.hostile.wire import Header, ask, message
 from tests.support.contract import OPERATIONS
 from tests.support.people import PASSWORD, Person
@@ -26,42 +26,50 @@ budget = settings(
 )
 
 MEMBERS = ("email", "password", "name", "refresh_token", "title", "description", "completed", "user_id", "")
-anything = st.recursive(
+any_json = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
     | st.floats()
     | st.text(max_size=20)
-    | st.sampled_from([MARK, PASSWORD, "ada@example.com", "{token}", "x" * 3000, "\ud800", "\0", 10**400, -(2**63)]),
+    | st.sampled_from(
+        [SECRET_MARK, PASSWORD, "ada@example.com", "{token}", "x" * 3000, "\ud800", "\0", 10**400, -(2**63)]
+    ),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
     max_leaves=8,
 )
-some_members = st.dictionaries(st.sampled_from(MEMBERS), anything, max_size=6)
+some_members = st.dictionaries(st.sampled_from(MEMBERS), any_json, max_size=6)
 encodings = st.sampled_from(
     ["utf-8", "utf-8", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "latin-1", "utf-7"]
 )
 
 
-def written(value: Any, is_ascii: bool, encoding: str, rest: bytes) -> bytes:
-    """A value as JSON, or nearly so."""
+def encode_json(value: Any, is_ascii: bool, encoding: str, rest: bytes) -> bytes:
+    """A value as JSON in this encoding, followed by `rest`, which may make it invalid."""
     return (
         json.dumps(value, ensure_ascii=is_ascii).encode(encoding, "surrogatepass" if "utf" in encoding else "replace")
         + rest
     )
 
 
-nasty = hostile_values.NOT_JSON | hostile_values.NOT_A_TASK | hostile_values.TASKS
+hostile_bodies = hostile_values.NOT_JSON | hostile_values.NOT_A_TASK | hostile_values.TASKS
 bodies = st.one_of(
     st.none(),
     st.binary(max_size=200),
-    st.sampled_from(list(nasty)),  # by name: some are too large for a report
+    st.sampled_from(list(hostile_bodies)),  # their names, because some bodies are too large for Hypothesis' report
     st.builds(
-        written, some_members | anything, st.booleans(), encodings, st.sampled_from([b"", b"", b"", b" ", b"\0", b"{}"])
+        encode_json,
+        some_members | any_json,
+        st.booleans(),
+        encodings,
+        st.sampled_from([b"", b"", b"", b" ", b"\0", b"{}"]),
     ),
 )
 values = st.one_of(
     st.binary(max_size=40).map(lambda value: bytes(byte for byte in value if byte >= 32 and byte != 127).strip()),
-    st.sampled_from([b"Bearer {token}", b"Bearer " + MARK.encode(), b'"1"', b'W/"1"', b"*", b'"1", "2"', b"{long}"]),
+    st.sampled_from(
+        [b"Bearer {token}", b"Bearer " + SECRET_MARK.encode(), b'"1"', b'W/"1"', b"*", b'"1", "2"', b"{long}"]
+    ),
     st.sampled_from(
         [*hostile_values.JSON_TYPES, *hostile_values.OTHER_TYPES[:-1], b"gzip;q=0", b"identity;q=0", b"bytes=0-"]
     ),
@@ -91,28 +99,28 @@ requests_of_the_contract = st.sampled_from([(method, path) for method, path, _ i
 
 @pytest.mark.long
 @pytest.mark.spec("FR-029", "FR-033", "FR-034", "FR-035", "NFR-004", "NFR-007", "SC-004", "SC-018")
-def test_random_requests_are_answered_by_the_contract(server: str, somebody: Person) -> None:
-    task_id = somebody.adds_task()["id"].encode()
+def test_random_requests_are_answered_by_the_contract(server: str, user: Person) -> None:
+    task_id = user.create_task()["id"].encode()
 
-    def filled_in(part: bytes) -> bytes:
-        token = somebody.auth["access_token"].encode()
+    def fill_in(part: bytes) -> bytes:
+        token = user.auth["access_token"].encode()
         return part.replace(b"{token}", token).replace(b"{task_id}", task_id).replace(b"{long}", b"x" * 9000)
 
     @budget
     @given(requests_of_the_contract | requests_by_chance, headers, bodies)
-    def one_request(asked: tuple[str, str], headers: list[Header], body: bytes | str | None) -> None:
-        nonlocal somebody
-        method, target = (part.encode() for part in asked)
-        headers = [(b"Origin", ORIGIN.encode()), *((name, filled_in(value)) for name, value in headers)]
+    def one_request(operation: tuple[str, str], headers: list[Header], body: bytes | str | None) -> None:
+        nonlocal user
+        method, target = (part.encode() for part in operation)
+        headers = [(b"Origin", ORIGIN.encode()), *((name, fill_in(value)) for name, value in headers)]
 
-        body = nasty[body] if isinstance(body, str) else body
+        body = hostile_bodies[body] if isinstance(body, str) else body
 
-        answer = ask(server, message(method, filled_in(target), headers, body), method)
+        answer = ask(server, message(method, fill_in(target), headers, body), method)
 
         assert answer is not None, "the server hung up"
-        assert not answer.is_the_server_s_own
-        check(answer, method=method)
+        assert not answer.is_from_uvicorn
+        check_contract(answer, method=method)
         if answer.status == 200 and target.rstrip(b"/") == b"/api/auth/signout":
-            somebody = somebody.signs_in()
+            user = user.sign_in_again()
 
     one_request()

@@ -1,7 +1,7 @@
 """Bodies, headers, paths and methods that no browser sends, over real connections.
 
-What is no HTTP at all, uvicorn refuses by itself (`Answer.is_the_server_s_own`); behind API Gateway it never arrives.
-All else is the application's: no 500, no hang, and every refusal in the contract's shape.
+Malformed HTTP is refused by uvicorn itself (`Answer.is_from_uvicorn`); API Gateway would not forward it. The
+application answers everything else: without a 500, without hanging, and each refusal in the contract's shape.
 """
 
 import json
@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import ORIGIN
 from tests.hostile import hostile_values
-from tests.hostile.judge import MARK, Answer, check
+from tests.hostile.contract_check import SECRET_MARK, Answer, check_contract
 from tests.hostile.wire import Header, ask, connected, message
 from tests.support.people import Person
 
@@ -22,13 +22,13 @@ UNKNOWN_ID = "01890000-0000-7000-8000-000000000000"
 
 
 @pytest.fixture
-def bearer(somebody: Person) -> Header:
-    return (b"Authorization", somebody.headers["Authorization"].encode())
+def bearer(user: Person) -> Header:
+    return (b"Authorization", user.headers["Authorization"].encode())
 
 
 @pytest.fixture(autouse=True)
-def _goes_on(server: str) -> Iterator[None]:
-    """Whatever a test sends, the next person is served."""
+def _server_still_answers(server: str) -> Iterator[None]:
+    """After each test, the server still answers the next client."""
     yield
     answer = ask(server, message(b"GET", b"/api/health", [FROM_A_PAGE]))
     assert answer is not None
@@ -39,8 +39,8 @@ def answer_to(server: str, method: bytes, target: bytes, headers: list[Header], 
     """The application's answer, which keeps to the contract."""
     answer = ask(server, message(method, target, [FROM_A_PAGE, *headers], body), method)
     assert answer is not None, "the server hung up"
-    assert not answer.is_the_server_s_own
-    check(answer, method=method)
+    assert not answer.is_from_uvicorn
+    check_contract(answer, method=method)
     return answer
 
 
@@ -83,8 +83,8 @@ def test_a_body_is_read_as_json_when_it_is_declared_as_json(
 
 @pytest.mark.spec("FR-031", "NFR-004")
 def test_an_unknown_path_is_404(server: str, bearer: Header, subtests: pytest.Subtests) -> None:
-    *nothing, root = hostile_values.UNKNOWN_TARGETS
-    for target in nothing:
+    *unknown, root = hostile_values.UNKNOWN_TARGETS
+    for target in unknown:
         with subtests.test(target=target[:80]):
             assert answer_to(server, b"GET", target, [bearer]).status == 404
     assert answer_to(server, b"GET", root, [bearer]).status == 200
@@ -121,7 +121,7 @@ def test_only_one_well_formed_authorization_header_is_accepted(
     server: str, bearer: Header, subtests: pytest.Subtests
 ) -> None:
     name, token = bearer
-    mark = MARK.encode()
+    mark = SECRET_MARK.encode()
     for lines in (
         *([bearer, bearer], [bearer, (name, b"")], [(name, b"Basic x"), bearer], [bearer, (name, b"Bearer " + mark)]),
         *(
@@ -140,8 +140,8 @@ def test_only_one_well_formed_authorization_header_is_accepted(
 
 
 @pytest.mark.spec("EDGE-concurrent-task-updates")
-def test_several_if_match_headers_are_one_list(server: str, somebody: Person, bearer: Header) -> None:
-    toggle = f"/api/tasks/{somebody.adds_task()['id']}/toggle".encode()
+def test_several_if_match_headers_are_one_list(server: str, user: Person, bearer: Header) -> None:
+    toggle = f"/api/tasks/{user.create_task()['id']}/toggle".encode()
 
     def toggled_if(*values: bytes) -> int:
         return answer_to(server, b"PATCH", toggle, [bearer, *((b"If-Match", value) for value in values)]).status
@@ -163,7 +163,7 @@ def test_a_request_with_two_origins_gets_no_cors_headers(server: str) -> None:
         answer = ask(server, message(b"GET", b"/", headers))
 
         assert answer is not None
-        check(answer, origin=None)
+        check_contract(answer, origin=None)
 
 
 @pytest.mark.long
@@ -171,7 +171,7 @@ def test_a_request_with_two_origins_gets_no_cors_headers(server: str) -> None:
 def test_other_headers_change_nothing(server: str, subtests: pytest.Subtests) -> None:
     for header in (
         *((b"X-Forwarded-For", b"127.0.0.1"), (b"X-Forwarded-Proto", b"\xff"), (b"X-HTTP-Method-Override", b"DELETE")),
-        *((b"X-Original-URL", b"/api/tasks"), (b"Forwarded", b"for=_"), (b"X-Request-ID", MARK.encode())),
+        *((b"X-Original-URL", b"/api/tasks"), (b"Forwarded", b"for=_"), (b"X-Request-ID", SECRET_MARK.encode())),
         *((b"Accept", b"text/html"), (b"Accept-Encoding", b"\xff, gzip;q=x"), (b"Accept-Language", b"x" * 50_000)),
         *(
             (b"Range", b"bytes=0-1"),
@@ -185,23 +185,23 @@ def test_other_headers_change_nothing(server: str, subtests: pytest.Subtests) ->
             answer = answer_to(server, b"GET", b"/", [header])
 
             assert answer.status == 200
-            assert MARK not in str(answer.headers)
+            assert SECRET_MARK not in str(answer.headers)
     assert answer_to(server, b"GET", b"/", [(b"X-%d" % number, b"x") for number in range(2000)]).status == 200
 
 
 CHUNKED: Header = (b"Transfer-Encoding", b"chunked")
 BODY = hostile_values.TASK.encode()
-FRAMED = {
+CHUNKED_BODIES = {
     "one chunk": b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY),
     "a chunk for each byte": b"".join(b"1\r\n%c\r\n" % byte for byte in BODY) + b"0\r\n\r\n",
-    "an extension": b'%x;name="%b"\r\n%b\r\n0\r\n\r\n' % (len(BODY), MARK.encode(), BODY),
+    "an extension": b'%x;name="%b"\r\n%b\r\n0\r\n\r\n' % (len(BODY), SECRET_MARK.encode(), BODY),
     "trailers": b"%x\r\n%b\r\n0\r\nAuthorization: Bearer x\r\n\r\n" % (len(BODY), BODY),
 }
-TOO_LARGE = {
+TOO_LARGE_BODIES = {
     "a huge chunk": b"%x\r\n%b\r\n0\r\n\r\n" % (1_000_000, b"x" * 1_000_000),
     "many chunks": b"3e8\r\n%b\r\n" % (b"x" * 1000) * 200 + b"0\r\n\r\n",
 }
-BROKEN = {
+BROKEN_CHUNKS = {
     "no length": b"\r\n%b\r\n0\r\n\r\n" % BODY,
     "a length that is no number": b"xyz\r\n%b\r\n0\r\n\r\n" % BODY,
     "a negative length": b"-1\r\n%b\r\n0\r\n\r\n" % BODY,
@@ -213,25 +213,25 @@ BROKEN = {
 @pytest.mark.spec("FR-033", "NFR-004")
 def test_a_body_may_come_in_chunks(server: str, bearer: Header, subtests: pytest.Subtests) -> None:
     head = message(b"POST", b"/api/tasks", [FROM_A_PAGE, bearer, JSON, CHUNKED])
-    for status, bodies in ((201, FRAMED), (413, TOO_LARGE)):
+    for status, bodies in ((201, CHUNKED_BODIES), (413, TOO_LARGE_BODIES)):
         for name, body in bodies.items():
             with subtests.test(name):
                 answer = ask(server, head + body)
 
                 assert answer is not None
-                check(answer)
+                check_contract(answer)
                 assert answer.status == status
 
 
 @pytest.mark.long
 @pytest.mark.spec("NFR-004")
 def test_malformed_http_never_reaches_the_application(
-    server: str, somebody: Person, bearer: Header, subtests: pytest.Subtests
+    server: str, user: Person, bearer: Header, subtests: pytest.Subtests
 ) -> None:
     head = message(b"POST", b"/api/tasks", [FROM_A_PAGE, bearer, JSON, CHUNKED])
     length = (b"Content-Length", b"%d" % len(BODY))
     requests = {
-        **{name: head + body for name, body in BROKEN.items()},
+        **{name: head + body for name, body in BROKEN_CHUNKS.items()},
         "two lengths": message(b"POST", b"/api/tasks", [bearer, JSON, length, (b"Content-Length", b"1")]) + BODY,
         "a negative length": message(b"POST", b"/api/tasks", [bearer, JSON, (b"Content-Length", b"-1")]) + BODY,
         "a length that is no number": message(b"POST", b"/api/tasks", [bearer, (b"Content-Length", b"1_0")]) + BODY,
@@ -254,8 +254,8 @@ def test_malformed_http_never_reaches_the_application(
 
             answer = wire.answer()
 
-            assert answer is None or answer.is_the_server_s_own
-    assert somebody.tasks() == []
+            assert answer is None or answer.is_from_uvicorn
+    assert user.tasks() == []
 
 
 @pytest.mark.long
@@ -271,11 +271,11 @@ def test_a_client_may_expect_100_continue(server: str, bearer: Header) -> None:
     headers = [FROM_A_PAGE, bearer, JSON, (b"Expect", b"100-continue"), (b"Content-Length", b"%d" % len(BODY))]
     with connected(server) as wire:
         wire.send(message(b"POST", b"/api/tasks", headers))
-        told = wire.incoming.peek()
+        interim = wire.incoming.peek()
         wire.send(BODY)
         answer = wire.answer(b"POST")
 
-    assert told.startswith(b"HTTP/1.1 100 ")
+    assert interim.startswith(b"HTTP/1.1 100 ")
     assert answer is not None
     assert answer.status == 201
 
@@ -290,25 +290,25 @@ def test_a_client_may_send_slowly_and_half_close_the_connection(server: str, bea
         wire.finish()
         answer = wire.answer(b"POST")
 
-    assert answer is None or answer.status == 201  # uvicorn takes a half-closed connection for one that is gone
+    assert answer is None or answer.status == 201  # uvicorn treats a half-closed connection as a closed one
 
 
 @pytest.mark.long
-def test_a_client_may_hang_up_in_the_middle_of_a_request(server: str, somebody: Person, bearer: Header) -> None:
+def test_a_client_may_hang_up_in_the_middle_of_a_request(server: str, user: Person, bearer: Header) -> None:
     request = message(b"POST", b"/api/tasks", [FROM_A_PAGE, bearer, JSON], BODY)
     for end in range(1, len(request), 16):
         with connected(server) as wire:
             wire.send(request[:end])
 
-    assert somebody.tasks() == []
+    assert user.tasks() == []
 
 
 def test_requests_may_be_pipelined(server: str, bearer: Header) -> None:
     create = message(b"POST", b"/api/tasks", [FROM_A_PAGE, bearer, JSON], BODY)
-    nothing = message(b"GET", b"/nothing", [FROM_A_PAGE])
+    unknown = message(b"GET", b"/nothing", [FROM_A_PAGE])
     wrong = message(b"POST", b"/api/tasks", [FROM_A_PAGE, bearer, JSON], b"{")
     with connected(server) as wire:
-        wire.send((create + nothing + wrong) * 3)
+        wire.send((create + unknown + wrong) * 3)
         answers = [wire.answer() for _ in range(9)]
 
     assert [answer and answer.status for answer in answers] == [201, 404, 400] * 3
@@ -317,9 +317,22 @@ def test_requests_may_be_pipelined(server: str, bearer: Header) -> None:
 @pytest.mark.long
 def test_a_refusal_repeats_nothing_of_a_sign_in_request(server: str) -> None:
     for path in (b"/api/auth/signin", b"/api/auth/signup", b"/api/auth/refresh"):
-        for value in (MARK, [MARK], {MARK: MARK}, 1, None, f"{MARK}\0", f"{MARK}\ud800"):
+        for value in (
+            SECRET_MARK,
+            [SECRET_MARK],
+            {SECRET_MARK: SECRET_MARK},
+            1,
+            None,
+            f"{SECRET_MARK}\0",
+            f"{SECRET_MARK}\ud800",
+        ):
             for member in ("email", "password", "refresh_token", "name"):
-                body = {"email": "ada@example.com", "password": MARK, "refresh_token": MARK, member: value}
+                body = {
+                    "email": "ada@example.com",
+                    "password": SECRET_MARK,
+                    "refresh_token": SECRET_MARK,
+                    member: value,
+                }
 
                 answer = answer_to(server, b"POST", path, [JSON], json.dumps(body).encode())
 

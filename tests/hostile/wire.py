@@ -1,4 +1,4 @@
-"""HTTP by hand, because no client library sends what it knows to be wrong."""
+"""HTTP requests as bytes, because no client library sends malformed ones."""
 
 import socket
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,16 +8,16 @@ from io import BufferedReader
 from typing import Self
 from urllib.parse import urlsplit
 
-from tests.hostile.judge import Answer
+from tests.hostile.contract_check import Answer
 
 PATIENCE_SECONDS = 30
-"""No answer takes as long, however slow the machine: longer is a hang."""
+"""A longer wait is a hang, even on a slow machine."""
 
 Header = tuple[bytes, bytes]
 
 
 def message(method: bytes, target: bytes, headers: Iterable[Header] = (), body: bytes | None = None) -> bytes:
-    """A request as it goes over the wire; its length is told unless there is no body."""
+    """The bytes of a request, with a Content-Length if there is a body."""
     lines = [b"%b %b HTTP/1.1" % (method, target), b"Host: todo.example", *(b"%b: %b" % pair for pair in headers)]
     if body is not None:
         lines.append(b"Content-Length: %d" % len(body))
@@ -25,7 +25,7 @@ def message(method: bytes, target: bytes, headers: Iterable[Header] = (), body: 
 
 
 class Incoming(BufferedReader):
-    """What the server sends, for one `HTTPResponse` after another: each would read ahead, and close it when done."""
+    """The server's bytes, for one `HTTPResponse` after another. Each of them would read ahead and close the buffer."""
 
     def makefile(self, _: str) -> Self:
         return self
@@ -42,7 +42,7 @@ class Wire:
         self.incoming = Incoming(socket.SocketIO(connection, "r"))
 
     def send(self, *pieces: bytes) -> None:
-        """Send pieces one by one. A server that has answered already may have stopped listening."""
+        """Send pieces one by one. A server that has already answered may have closed the connection."""
         try:
             for piece in pieces:
                 self.connection.sendall(piece)
@@ -50,19 +50,19 @@ class Wire:
             pass
 
     def finish(self) -> None:
-        """Say that nothing more will come, and go on listening."""
+        """Half-close the connection: send no more, and still receive."""
         self.connection.shutdown(socket.SHUT_WR)
 
     def answer(self, method: bytes = b"GET") -> Answer | None:
-        """The next answer; None when the server hangs up without one.
+        """The next answer; None if the server closes the connection without one.
 
-        :raises TimeoutError: it does neither
+        :raises TimeoutError: the server does neither
         """
-        response = HTTPResponse(self.incoming, method=method.decode("latin-1"))  # type: ignore[arg-type]  # a socket's part
+        response = HTTPResponse(self.incoming, method=method.decode("latin-1"))  # type: ignore[arg-type]  # not a whole socket
         try:
             response.begin()
             body = response.read()
-        except (BadStatusLine, ConnectionResetError):  # of the latter kind is http.client's RemoteDisconnected, too
+        except (BadStatusLine, ConnectionResetError):  # the latter includes http.client's RemoteDisconnected
             return None
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
 

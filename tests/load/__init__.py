@@ -1,3 +1,3 @@
 import pytest
 
-pytest.register_assert_rewrite("tests.load.mixed_session")  # so that a failing assertion there tells what it compared
+pytest.register_assert_rewrite("tests.load.mixed_session")  # a failing assertion there shows what it compared

@@ -1,4 +1,4 @@
-"""HTTP clients by the hundred, and a tally of what they are answered."""
+"""Hundreds of HTTP clients, and how often they get each status."""
 
 import ssl
 import threading
@@ -11,7 +11,7 @@ import httpx2
 from tests.support.contract import check_documented
 
 UNUSED_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""Every client would load the system's certificates otherwise, which takes longer than its whole session."""
+"""Without it, every client would load the system's certificates, which takes longer than its whole session."""
 TIMEOUT_SECONDS = 60
 
 
@@ -21,7 +21,7 @@ class Clients:
     def __init__(self, url: str) -> None:
         self._url = url
         self._running, self._lock = ExitStack(), threading.Lock()
-        self.answered: Counter[int] = Counter()
+        self.status_counts: Counter[int] = Counter()
 
     def __enter__(self) -> Self:
         return self
@@ -30,7 +30,7 @@ class Clients:
         self._running.close()
 
     def new(self) -> httpx2.Client:
-        """Somebody's browser."""
+        """A new client with connections of its own."""
         hooks = {"response": [check_documented, self._count]}
         client = httpx2.Client(base_url=self._url, timeout=TIMEOUT_SECONDS, verify=UNUSED_TLS, event_hooks=hooks)
         with self._lock:
@@ -38,4 +38,4 @@ class Clients:
 
     def _count(self, response: httpx2.Response) -> None:
         with self._lock:
-            self.answered[response.status_code] += 1
+            self.status_counts[response.status_code] += 1

@@ -1,4 +1,4 @@
-"""Where the crowds go: each test in this folder runs against both ways of running the API."""
+"""Fixtures for load tests. A test that uses them runs twice: against a server, and against function instances."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.support.database_copy import DatabaseCopy
 from tests.support.pooler import require_pgbouncer
 
 INSTANCES = 8
-"""Twice as many as the pooler has connections, so that they have to wait for each other."""
+"""Twice as many as the pooler has connections, so that instances have to wait for one."""
 
 
 @pytest.fixture(params=["server", "function instances"])
@@ -29,6 +29,6 @@ def deployment(request: pytest.FixtureRequest, fresh_database: DatabaseCopy, tmp
 
 @pytest.fixture
 def clients(deployment: Deployment) -> Iterator[Clients]:
-    """The clients of it."""
+    """Clients of the deployment."""
     with Clients(deployment.url) as clients:
         yield clients

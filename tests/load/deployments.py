@@ -1,4 +1,4 @@
-"""The two ways in which the API runs: a server that stays, and instances of the function behind a small pooler."""
+"""The two ways in which the API runs: a server, and instances of the function in front of a small pooler."""
 
 import json
 import time
@@ -18,39 +18,39 @@ from tests.support.server_process import server_process
 SERVER_POOL = 10
 POOLER_CONNECTIONS = 4
 PATIENCE_SECONDS = 20
-USUAL: Mapping[str, str] = {}
+DEFAULTS: Mapping[str, str] = {}
 CONNECTIONS = f"select state from pg_stat_activity where datname = current_database() and usename = '{LOGIN}'"
 STORED_PASSWORD = f"select rolpassword from pg_authid where rolname = '{LOGIN}'"
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """The running API, and what can be seen of it from outside."""
+    """The running API, and what a test can observe from outside."""
 
     url: str
     process_ids: list[int]
     database: DatabaseCopy
     log: Callable[[], str]
     connections: int
-    """How many PostgreSQL may see while nobody asks for anything."""
+    """How many connections PostgreSQL may have while there are no requests."""
     clients_of_pooler: Callable[[], int]
 
     def log_lines(self) -> list[dict[str, Any]]:
-        """All that was logged, without metrics."""
+        """All lines of the log, without metrics."""
         lines = [json.loads(line) for line in self.log().splitlines() if line]
         return [line for line in lines if "_aws" not in line]
 
-    def answered(self) -> Counter[int | None]:
-        """How often each status was given, as the access log tells it; None is a client that was gone before."""
+    def status_counts(self) -> Counter[int | None]:
+        """How often the access log has each status. None stands for clients that hung up before their answer."""
         return Counter(line.get("status") for line in self.log_lines() if line["message"] == "Request")
 
-    def wait_for_rest(self) -> None:
-        """Wait until no transaction is open, and no connection but the idle ones of a pool."""
-        assert _soon(self._is_at_rest), (
+    def wait_until_idle(self) -> None:
+        """Wait until no transaction and no connection is open, except for the idle connections of a pool."""
+        assert _soon(self._is_idle), (
             f"still connected: {self.database.query(CONNECTIONS)}, at the pooler: {self.clients_of_pooler()}"
         )
 
-    def _is_at_rest(self) -> bool:
+    def _is_idle(self) -> bool:
         [states] = self.database.query(CONNECTIONS)
         return (
             all(state == ["idle"] for state in states)
@@ -60,8 +60,8 @@ class Deployment:
 
 
 @contextmanager
-def server(database: DatabaseCopy, log_file: Path, settings: Mapping[str, str] = USUAL) -> Iterator[Deployment]:
-    """One process with a pool, straight to PostgreSQL."""
+def server(database: DatabaseCopy, log_file: Path, settings: Mapping[str, str] = DEFAULTS) -> Iterator[Deployment]:
+    """One process with a pool, connected to PostgreSQL directly."""
     variables = _variables(database.url) | {"DATABASE_POOL_SIZE": str(SERVER_POOL), **settings}
     connections = int(variables["DATABASE_POOL_SIZE"])
     with server_process("tests.load.application:app", variables, log_file) as process:
@@ -70,9 +70,9 @@ def server(database: DatabaseCopy, log_file: Path, settings: Mapping[str, str] =
 
 
 @contextmanager
-def functions(database: DatabaseCopy, count: int, settings: Mapping[str, str] = USUAL) -> Iterator[Deployment]:
-    """So many instances, and a connection for each request, by way of a pooler with few of its own."""
-    # With the password itself PgBouncer would hash it for every client, which Neon's does not.
+def functions(database: DatabaseCopy, count: int, settings: Mapping[str, str] = DEFAULTS) -> Iterator[Deployment]:
+    """So many instances, with a connection for each request, behind a pooler with few server connections."""
+    # From a plain password PgBouncer would derive the key for every client. Neon's pooler does not.
     [[[stored_password]]] = database.query(STORED_PASSWORD)
     with Pooler(database.server, pool_size=POOLER_CONNECTIONS, password=stored_password) as pooler:
         variables = _variables(pooler.url(database)) | {"DATABASE_CA_FILE": str(pooler.ca_file), **settings}

@@ -1,4 +1,4 @@
-"""What one person does from sign-up to sign-out, on two devices, and what they must see at every step."""
+"""One user's session from sign-up to sign-out, on two devices, with the expected answer at every step."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,15 +12,15 @@ AUTH_MEMBERS = {"user", "access_token", "refresh_token", "token_type", "expires_
 
 
 @dataclass
-class Notebook:
-    """A model of one person's list: it does something through the API, and expects what a single user would."""
+class TaskListModel:
+    """A model of one user's list. Each method calls the API, and checks the answer against the model."""
 
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     operations: int = 0
 
     def create(self, device: Person, title: str, description: str | None = None) -> str:
-        task = self._did(device.adds_task(title, description=description))
+        task = self._count(device.create_task(title, description=description))
         task_id = str(task["id"])
         given = {"title": title, "description": description, "completed": False, "user_id": device.id}
         made = {"id": task_id, "created_at": task["created_at"], "updated_at": task["created_at"]}
@@ -30,31 +30,31 @@ class Notebook:
         return task_id
 
     def get(self, device: Person, task_id: str) -> None:
-        response = self._did(device.get(f"/api/tasks/{task_id}"))
+        response = self._count(device.get(f"/api/tasks/{task_id}"))
         assert (response.status_code, response.json()) == (200, self.tasks[task_id])
         assert response.headers["ETag"] == self.etag(task_id)
 
     def edit(self, device: Person, task_id: str, *, if_match: str | None = None, **changes: Any) -> None:
         headers = {"If-Match": if_match} if if_match else {}
         response = device.put(f"/api/tasks/{task_id}", json=changes, headers=headers)
-        self._changed(task_id, self._did(response), changes)
+        self._changed(task_id, self._count(response), changes)
 
     def toggle(self, device: Person, task_id: str) -> None:
         response = device.patch(f"/api/tasks/{task_id}/toggle")
-        self._changed(task_id, self._did(response), {"completed": not self.tasks[task_id]["completed"]})
+        self._changed(task_id, self._count(response), {"completed": not self.tasks[task_id]["completed"]})
 
     def delete(self, device: Person, task_id: str, *, if_match: str | None = None) -> None:
         headers = {"If-Match": if_match} if if_match else {}
-        response = self._did(device.delete(f"/api/tasks/{task_id}", headers=headers))
+        response = self._count(device.delete(f"/api/tasks/{task_id}", headers=headers))
         assert (response.status_code, response.content) == (204, b"")
         del self.tasks[task_id]
 
     def list(self, device: Person) -> None:
-        assert self._did(device.tasks()) == list(self.tasks.values())
+        assert self._count(device.tasks()) == list(self.tasks.values())
 
     def refused(self, response: httpx2.Response, status: int) -> None:
-        """An operation that must fail, and change nothing."""
-        self._did(response)
+        """Check an operation that must fail and change nothing."""
+        self._count(response)
         assert response.status_code == status, response.text
         assert isinstance(response.json()["detail"], str)
         assert ("errors" in response.json()) is (status == 422)
@@ -71,64 +71,64 @@ class Notebook:
         self.versions[task_id] += 1
         assert response.headers["ETag"] == self.etag(task_id)
 
-    def _did(self, result: Any) -> Any:
+    def _count(self, result: Any) -> Any:
         self.operations += 1
         return result
 
 
-def mixed_session(http: httpx2.Client) -> Notebook:
-    """Sign up, sign in on a second device, work on tasks, refresh, sign out. Gives what is left in the list."""
+def mixed_session(http: httpx2.Client) -> TaskListModel:
+    """Sign up, sign in on a second device, work on tasks, refresh, sign out. Gives the model of the list."""
     phone = Person.sign_up(http, name="Ada")
-    laptop = phone.signs_in()
+    laptop = phone.sign_in_again()
     assert set(phone.auth) == set(laptop.auth) == AUTH_MEMBERS
     assert phone.auth["user"] == laptop.auth["user"]
 
-    mine = Notebook()
-    work(mine, phone, laptop)
-    assert mine.operations == TASK_OPERATIONS
+    model = TaskListModel()
+    work(model, phone, laptop)
+    assert model.operations == TASK_OPERATIONS
 
     before = Person(http, phone.password, phone.auth)
-    assert phone.refreshes().status_code == 200
+    assert phone.refresh().status_code == 200
     assert phone.auth["refresh_token"] != before.auth["refresh_token"]
-    mine.list(phone)
-    mine.list(before)  # a refresh replaces the refresh token; the access token lasts until it expires
+    model.list(phone)
+    model.list(before)  # a refresh replaces the refresh token; the old access token works until it expires
 
     assert laptop.post("/api/auth/signout").json() == {"detail": "Signed out"}
     _is_signed_out(laptop)
-    mine.list(phone)  # the other sign-in stays
+    model.list(phone)  # the other sign-in still works
 
     assert phone.post("/api/auth/signout").json() == {"detail": "Signed out"}
     _is_signed_out(phone)
     _is_signed_out(before)
-    return mine
+    return model
 
 
-def work(mine: Notebook, phone: Person, laptop: Person) -> None:
-    """Twenty operations, three of which have to fail."""
-    plants = mine.create(phone, "Water the plants")
-    milk = mine.create(laptop, "Buy milk", "two litres")
-    mine.list(phone)
-    letter = mine.create(phone, "Write to grandmother")
-    mine.get(laptop, letter)
-    mine.toggle(laptop, plants)
-    read = mine.etag(milk)
-    mine.edit(phone, milk, title="Buy oat milk")
-    mine.refused(laptop.put(f"/api/tasks/{milk}", json={"title": "Buy bread"}, headers={"If-Match": read}), 412)
-    mine.edit(laptop, milk, if_match=mine.etag(milk), description=None, completed=True)
-    mine.list(laptop)
-    mine.refused(phone.post("/api/tasks", json={"title": "  "}), 422)
-    mine.toggle(phone, plants)
-    mine.delete(phone, letter)
-    mine.refused(laptop.get(f"/api/tasks/{letter}"), 404)
-    mine.list(laptop)
-    bread = mine.create(laptop, "Buy bread", "the bakery closes at six")
-    mine.edit(phone, bread, description="the bakery closes at five")
-    mine.get(phone, milk)
-    mine.delete(laptop, milk, if_match=mine.etag(milk))
-    mine.list(phone)
+def work(model: TaskListModel, phone: Person, laptop: Person) -> None:
+    """Twenty operations, three of which must fail."""
+    plants = model.create(phone, "Water the plants")
+    milk = model.create(laptop, "Buy milk", "two litres")
+    model.list(phone)
+    letter = model.create(phone, "Write to grandmother")
+    model.get(laptop, letter)
+    model.toggle(laptop, plants)
+    read = model.etag(milk)
+    model.edit(phone, milk, title="Buy oat milk")
+    model.refused(laptop.put(f"/api/tasks/{milk}", json={"title": "Buy bread"}, headers={"If-Match": read}), 412)
+    model.edit(laptop, milk, if_match=model.etag(milk), description=None, completed=True)
+    model.list(laptop)
+    model.refused(phone.post("/api/tasks", json={"title": "  "}), 422)
+    model.toggle(phone, plants)
+    model.delete(phone, letter)
+    model.refused(laptop.get(f"/api/tasks/{letter}"), 404)
+    model.list(laptop)
+    bread = model.create(laptop, "Buy bread", "the bakery closes at six")
+    model.edit(phone, bread, description="the bakery closes at five")
+    model.get(phone, milk)
+    model.delete(laptop, milk, if_match=model.etag(milk))
+    model.list(phone)
 
 
 def _is_signed_out(device: Person) -> None:
     assert device.get("/api/tasks").status_code == 401
     assert device.post("/api/tasks", json={"title": "Too late"}).status_code == 401
-    assert Person(device.http, device.password, device.auth).refreshes().status_code == 401
+    assert Person(device.http, device.password, device.auth).refresh().status_code == 401

@@ -1,4 +1,4 @@
-"""A hundred devices of one person at once, all working on the same tasks, in whatever order they come."""
+"""A hundred devices of one user at once, which work on the same tasks in different orders."""
 
 from collections import Counter, deque
 from collections.abc import Callable
@@ -7,9 +7,9 @@ from functools import partial
 import httpx2
 import pytest
 
-from tests.auth.crowd import at_once
 from tests.load.clients import Clients
 from tests.load.deployments import Deployment
+from tests.support.concurrency import at_once
 from tests.support.people import Person
 
 DEVICES = 100
@@ -25,8 +25,8 @@ def statuses(answers: list[dict[str, httpx2.Response]], action: str) -> Counter[
 @pytest.mark.spec("EDGE-concurrent-task-updates", "FR-020", "FR-021", "FR-022", "SC-006", "SC-010", "NFR-012")
 def test_a_hundred_devices_of_one_person_never_corrupt_the_tasks(deployment: Deployment, clients: Clients) -> None:
     ada = Person.sign_up(clients.new())
-    kept = ada.adds_task("Kept")
-    toggled, deleted, edited, guarded = (f"/api/tasks/{ada.adds_task()['id']}" for _ in range(4))
+    kept = ada.create_task("Kept")
+    toggled, deleted, edited, guarded = (f"/api/tasks/{ada.create_task()['id']}" for _ in range(4))
 
     def act(number: int) -> dict[str, httpx2.Response]:
         device, title = Person(clients.new(), ada.password, ada.auth), f"by device {number}"
@@ -40,7 +40,7 @@ def test_a_hundred_devices_of_one_person_never_corrupt_the_tasks(deployment: Dep
                 "list": partial(device.get, "/api/tasks"),
             }.items()
         )
-        actions.rotate(number)  # so that all kinds meet each other
+        actions.rotate(number)  # so that every kind of action meets every other
         return {name: action() for name, action in actions}
 
     answers = at_once(act, DEVICES)
@@ -74,6 +74,6 @@ def test_a_hundred_devices_of_one_person_never_corrupt_the_tasks(deployment: Dep
         assert len(set(seen)) == len(seen)
         assert set(at_first) <= set(seen) <= {*at_first, *created, deleted.rpartition("/")[2]}
 
-    deployment.wait_for_rest()
-    assert deployment.answered() == clients.answered
+    deployment.wait_until_idle()
+    assert deployment.status_counts() == clients.status_counts
     assert {line["level"] for line in deployment.log_lines()} == {"INFO"}

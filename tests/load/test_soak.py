@@ -1,4 +1,4 @@
-"""Thousands of requests, refused and abandoned ones among them, leave nothing behind in the process that answers."""
+"""Thousands of requests, including refused and aborted ones, leave no memory, files or threads in the process."""
 
 import sys
 from collections import Counter
@@ -7,27 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.auth.crowd import at_once
 from tests.load import deployments
 from tests.load.clients import Clients
 from tests.load.deployments import Deployment
-from tests.load.rough_turn import SETTINGS, rough_turn
-from tests.load.vitals import Vitals
+from tests.load.process_usage import ProcessUsage
+from tests.load.request_kinds import SETTINGS, one_of_each_kind
+from tests.support.concurrency import at_once
 from tests.support.database_copy import DatabaseCopy
 from tests.support.people import Person
 from tests.support.pooler import require_pgbouncer
 
 CLIENTS = 8
 WARM_UP_TURNS = 6
-"""A thousand requests: until then pools, caches and the allocator fill up."""
+"""A thousand requests. After them, pools, caches and the allocator are full."""
 SERVER_TURNS = 18
 FUNCTION_TURNS = 10
 GROWTH_LIMIT_BYTES = 3_000_000
-"""Measured: 12,000 requests after the warm-up added 0.7 MB to the server, 3,700 added 0.5 MB to a function. This is
-several times that for fewer requests, so that chance never fails it; a leak of 0.9 kB a request in the server, or of
-1.7 kB in a function, still does. What keeps one request's headers is larger."""
+"""Measured: 12,000 requests after the warm-up added 0.7 MB to the server, and 3,700 added 0.5 MB to a function. The
+limit is several times that for fewer requests, so that chance never fails the test. A leak of 0.9 kB for each request
+in the server, or of 1.7 kB in a function, still fails it. Keeping one request's headers would be a larger leak."""
 SMALL_POOL = {"DATABASE_POOL_SIZE": "2"}
-"""Full after the warm-up, whoever met whom."""
+"""It is full after the warm-up, however the requests overlap."""
 TASKS = "select count(*) from tasks"
 OPEN_SIGN_INS = "select count(*) from refresh_tokens where revoked_at is null"
 
@@ -35,55 +35,57 @@ pytestmark = [
     pytest.mark.long,
     pytest.mark.timeout(300),
     pytest.mark.spec("NFR-013", "SC-020", "SC-006"),
-    pytest.mark.skipif(sys.platform != "linux", reason="what a process holds on to is read from /proc"),
+    pytest.mark.skipif(sys.platform != "linux", reason="the usage of a process is read from /proc"),
 ]
 
 
 def test_a_server_does_not_grow(fresh_database: DatabaseCopy, tmp_path: Path) -> None:
     with deployments.server(fresh_database, tmp_path / "log", SETTINGS | SMALL_POOL) as server:
-        live_through(server, SERVER_TURNS)
+        check_growth(server, SERVER_TURNS)
 
 
 def test_a_function_does_not_grow(fresh_database: DatabaseCopy) -> None:
     require_pgbouncer()
     with deployments.functions(fresh_database, 1, SETTINGS) as function:
-        live_through(function, FUNCTION_TURNS)
+        check_growth(function, FUNCTION_TURNS)
 
 
-def live_through(deployment: Deployment, turns: int) -> None:
-    """Have as many turns as that after the warm-up, and compare."""
+def check_growth(deployment: Deployment, turns: int) -> None:
+    """Fail if the process grows during so many turns after the warm-up."""
     [process_id] = deployment.process_ids
-    answered = rough_hours(deployment, WARM_UP_TURNS)
-    before = Vitals.of(process_id)
+    status_counts = run_clients(deployment, WARM_UP_TURNS)
+    before = ProcessUsage.of(process_id)
 
-    answered += rough_hours(deployment, turns)
+    status_counts += run_clients(deployment, turns)
 
-    after = Vitals.of(process_id)
+    after = ProcessUsage.of(process_id)
     assert after.resident_bytes - before.resident_bytes < GROWTH_LIMIT_BYTES
     assert after.open_files <= before.open_files
-    assert after.threads <= before.threads + CLIENTS  # idle ones are kept for a while; how many depends on who met whom
+    assert (
+        after.threads <= before.threads + CLIENTS
+    )  # idle threads are kept for a while; how many depends on the overlap
     assert deployment.database.query(TASKS, OPEN_SIGN_INS) == [[[0]], [[2 * CLIENTS]]]
     assert {line["level"] for line in deployment.log_lines()} == {"INFO"}
-    logged = deployment.answered()
-    assert logged[HTTPStatus.OK] + logged[None] >= answered[HTTPStatus.OK]
-    assert refusals_and_changes(logged) == refusals_and_changes(answered)
+    logged = deployment.status_counts()
+    assert logged[HTTPStatus.OK] + logged[None] >= status_counts[HTTPStatus.OK]
+    assert certain_statuses(logged) == certain_statuses(status_counts)
 
 
-def rough_hours(deployment: Deployment, turns: int) -> Counter[int | None]:
-    """Have clients take so many turns each, and leave. Gives what they were answered."""
+def run_clients(deployment: Deployment, turns: int) -> Counter[int | None]:
+    """Let each client take so many turns. Gives how often they got each status."""
     with Clients(deployment.url) as clients:
 
-        def stay(_: int) -> None:
+        def run_client(_: int) -> None:
             ada = Person.sign_up(clients.new())
             for _ in range(turns):
-                for answer, status in rough_turn(ada):
+                for answer, status in one_of_each_kind(ada):
                     assert answer.status_code == status, (answer.request, answer.text)
 
-        at_once(stay, CLIENTS)
-    deployment.wait_for_rest()
-    return Counter(clients.answered)
+        at_once(run_client, CLIENTS)
+    deployment.wait_until_idle()
+    return Counter(clients.status_counts)
 
 
-def refusals_and_changes(answered: Counter[int | None]) -> Counter[int | None]:
-    """Without the statuses that requests may have whose clients hang up."""
-    return Counter({status: count for status, count in answered.items() if status not in (None, HTTPStatus.OK)})
+def certain_statuses(status_counts: Counter[int | None]) -> Counter[int | None]:
+    """The counts without the statuses that a request may have when its client hangs up."""
+    return Counter({status: count for status, count in status_counts.items() if status not in (None, HTTPStatus.OK)})

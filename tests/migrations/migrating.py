@@ -9,7 +9,7 @@ from tests.conftest import ORIGIN, SECRET
 
 
 def start_migrating(direct_url: str, database_url: str) -> subprocess.Popen[str]:
-    """What `make migrate` runs."""
+    """Start what `make migrate` runs."""
     environment = {
         "DATABASE_URL": database_url,
         "DATABASE_DIRECT_URL": direct_url,

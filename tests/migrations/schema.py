@@ -1,4 +1,4 @@
-"""The schema as PostgreSQL tells it. After a new migration `python -m tests.migrations.schema` writes schema.sql."""
+"""The schema as pg_dump prints it. After a new migration, `python -m tests.migrations.schema` writes schema.sql."""
 
 import re
 import subprocess
@@ -11,19 +11,19 @@ from tests.support.database_copy import DatabaseCopy
 
 PATH = Path(__file__).with_name("schema.sql")
 NOISE = re.compile(r"^(--|\\(un)?restrict|SET |SELECT pg_catalog\.set_config)")
-"""Comments with versions in them, pg_dump's random tokens, and the settings of its own session."""
+"""Comments, which name versions; pg_dump's random tokens; the settings of pg_dump's session."""
 
 
 def dump(database: DatabaseCopy) -> str:
-    """Everything in the database but its rows and the names of owners: `alembic check` would miss half of it."""
+    """The whole schema, without the names of owners. `alembic check` would miss half of it."""
     pg_dump = [str(database.server.binary("pg_dump")), "--schema-only", "--no-owner", f"--dbname={database.owner_url}"]
-    said = subprocess.run(pg_dump, check=True, capture_output=True, text=True).stdout
-    lines = (line for line in said.splitlines() if not NOISE.match(line))
+    dumped = subprocess.run(pg_dump, check=True, capture_output=True, text=True).stdout
+    lines = (line for line in dumped.splitlines() if not NOISE.match(line))
     return re.sub(r"\n{2,}", "\n\n", "\n".join(lines)).strip() + "\n"
 
 
 def main() -> None:
-    """Migrate a database from nothing, and write what it is then."""
+    """Migrate an empty database, and write its schema."""
     with TemporaryDirectory() as directory, EmbeddedPostgres(Path(directory, "postgres")) as server:
         database = DatabaseCopy(server, "todo")
         database.create(source="template1")

@@ -1,4 +1,4 @@
-"""How PostgreSQL goes about the application's own statements when the tables are large."""
+"""PostgreSQL's plans for the application's statements when the tables are large."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -27,18 +27,18 @@ pytestmark = pytest.mark.spec("SC-007", "NFR-011")
 
 @pytest.fixture
 def app(make_settings: MakeSettings, fresh_database: DatabaseCopy) -> FastAPI:
-    """An application whose database may be filled."""
+    """An application with a database of its own, which a test may fill."""
     return create_app(make_settings(database_url=fresh_database.url, database_pool_size=0))
 
 
 @pytest.fixture
 def ada(app: FastAPI, make_client: MakeClient) -> Person:
-    """One of its many users."""
+    """A user of that application."""
     return Person.sign_up(make_client(app=app))
 
 
 class Statements:
-    """What the application has sent, and how PostgreSQL would go about it once more."""
+    """The statements that the application has sent, and PostgreSQL's plans for them."""
 
     def __init__(self) -> None:
         self._sent: list[tuple[str, Any]] = []
@@ -48,7 +48,7 @@ class Statements:
         event.remove(Engine, "before_cursor_execute", self._note)
 
     def plan(self, session: Session, words: str, options: str = "") -> Plan:
-        """The plan's nodes, the outermost first, of the statement in which these words are."""
+        """The plan's nodes, the outermost first, of the statement that contains these words."""
         [(statement, parameters)] = [sent for sent in self._sent if words in sent[0]]
         explain = f"explain (format json{options}) {statement}"
         [[[explained]]] = session.connection().exec_driver_sql(explain, parameters).all()
@@ -65,18 +65,18 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def indexes(plan: Plan) -> set[str]:
-    """The indexes that are used."""
+    """The indexes that the plan uses."""
     return {node["Index Name"] for node in plan if "Index Name" in node}
 
 
 def tables_read_as_a_whole(plan: Plan) -> set[str]:
-    """The tables for which no index was of use."""
+    """The tables that the plan reads without an index."""
     return {node["Relation Name"] for node in plan if node.get("Node Type") == "Seq Scan"}
 
 
 @pytest.fixture
 def statements() -> Iterator[Statements]:
-    """The application's statements from here on."""
+    """The statements that the application sends from here on."""
     statements = Statements()
     yield statements
     statements.stop()
@@ -132,7 +132,7 @@ def test_a_sign_in_finds_the_account_and_what_has_expired_by_index(
         )
         owner.run("vacuum analyze users, refresh_tokens, rate_limits")
 
-    ada.signs_in()
+    ada.sign_in_again()
 
     with part_of(app, Database).transaction() as session:
         asking = statements.plan(session, "users.password_hash")

@@ -1,4 +1,4 @@
-"""The application's own login: made by `make migrate`, and good for nothing but the application."""
+"""The application's login: `make migrate` creates it, with no more rights than the application needs."""
 
 from uuid import uuid4
 
@@ -16,11 +16,11 @@ from tests.support.people import Person
 @pytest.mark.spec("SC-013", "NFR-008")
 def test_an_empty_database_gets_its_schema_and_the_application_its_login(empty_database: DatabaseCopy) -> None:
     login, password = f"app-{uuid4().hex[:8]}", 'it\'s a "pass%word" \\ with :colons, $1 and {braces} é'
-    said: list[str] = []
+    printed: list[str] = []
 
-    migrate(empty_database.owner_url, empty_database.login_url(login, password), said.append)
+    migrate(empty_database.owner_url, empty_database.login_url(login, password), printed.append)
 
-    assert said == [
+    assert printed == [
         "Schema: revision 0002 (was empty)",
         f"Login: {login} created, and may take the two roles",
     ]
@@ -66,14 +66,14 @@ def test_the_login_has_timeouts_for_statements_and_transactions(fresh_database: 
 def test_the_owners_url_in_both_variables_works_with_a_warning(
     empty_database: DatabaseCopy, make_client: MakeClient
 ) -> None:
-    said: list[str] = []
+    printed: list[str] = []
 
-    migrate(empty_database.owner_url, empty_database.owner_url, said.append)
+    migrate(empty_database.owner_url, empty_database.owner_url, printed.append)
 
-    assert said[1] == "Login: DATABASE_URL is the owner's, so PostgreSQL protects less. docs/deploying.md says how."
+    assert printed[1] == "Login: DATABASE_URL is the owner's, so PostgreSQL protects less. docs/deploying.md says how."
     client = make_client(database_url=empty_database.owner_url)
     ada, ben = Person.sign_up(client), Person.sign_up(client)
-    task = ada.adds_task()
+    task = ada.create_task()
     assert ada.tasks() == [task]
     assert ben.get(f"/api/tasks/{task['id']}").status_code == 404
 

@@ -1,4 +1,4 @@
-"""Going forward and back through the schema's history loses nothing, also when several do it at once."""
+"""Upgrades and downgrades lose no rows, even when several processes upgrade at once."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ ALL_ROWS = [
 
 @contextmanager
 def alembic(database: DatabaseCopy) -> Iterator[Config]:
-    """Alembic for the database."""
+    """Alembic's configuration for the database."""
     with owner_engine(DatabaseUrl.parse(database.owner_url)).connect() as connection:
         config = alembic_config()
         config.attributes["connection"] = connection
@@ -64,7 +64,7 @@ def test_one_revision_back_and_forward_again_keeps_every_row(
     assert ada.tasks() == tasks
     assert len(tasks) == 5000
     assert ada.patch(f"/api/tasks/{tasks[0]['id']}/toggle").status_code == 200
-    assert ada.signs_in().adds_task()["user_id"] == ada.id
+    assert ada.sign_in_again().create_task()["user_id"] == ada.id
 
 
 @pytest.mark.spec("SC-013", "SC-010")
@@ -73,7 +73,7 @@ def test_a_downgrade_of_tables_with_rows_is_refused_and_changes_nothing(
     fresh_database: DatabaseCopy, make_client: MakeClient, revision: str
 ) -> None:
     ada = Person.sign_up(make_client(database_url=fresh_database.url))
-    task = ada.adds_task()
+    task = ada.create_task()
     with alembic(fresh_database) as config:
         command.downgrade(config, revision)
 
@@ -101,11 +101,11 @@ def test_empty_tables_can_be_downgraded_and_upgraded_again(fresh_database: Datab
 
 @pytest.mark.spec("SC-013")
 def test_an_upgrade_of_an_up_to_date_database_changes_nothing(fresh_database: DatabaseCopy) -> None:
-    said: list[str] = []
+    printed: list[str] = []
 
-    migrate(fresh_database.owner_url, fresh_database.url, said.append)
+    migrate(fresh_database.owner_url, fresh_database.url, printed.append)
 
-    assert said == ["Schema: revision 0002", "Login: todo_api is there already, and may take the two roles"]
+    assert printed == ["Schema: revision 0002", "Login: todo_api is there already, and may take the two roles"]
     assert dump(fresh_database) == PATH.read_text()
 
 
@@ -116,8 +116,8 @@ def test_racing_upgrades_of_an_empty_cluster_all_succeed() -> None:
         database.create(source="template1")
 
         racers = [start_migrating(database.owner_url, database.url) for _ in range(4)]
-        said = [racer.communicate() for racer in racers]
+        printed = [racer.communicate() for racer in racers]
 
-        assert [(racer.returncode, errors) for racer, (_, errors) in zip(racers, said, strict=True)] == [(0, "")] * 4
-        assert all(output.startswith("Schema: revision 0002") for output, _ in said)
+        assert [(racer.returncode, errors) for racer, (_, errors) in zip(racers, printed, strict=True)] == [(0, "")] * 4
+        assert all(output.startswith("Schema: revision 0002") for output, _ in printed)
         assert dump(database) == PATH.read_text()

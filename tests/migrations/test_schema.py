@@ -1,4 +1,4 @@
-"""The schema that migrations make: the committed one, that of the models, and one that guards itself."""
+"""The migrated schema is the committed one and that of the models, and its constraints refuse invalid rows."""
 
 import pytest
 from alembic.autogenerate import compare_metadata

@@ -1,4 +1,4 @@
-"""The connection itself: what it sends, what it gives back, and what is left of it after a failure."""
+"""The connection: the messages that it sends, the values that it returns, and its state after a failure."""
 
 import os
 import re
@@ -32,12 +32,12 @@ from backend.postgres.sqlstates import sqlstate
 from backend.postgres.url import DatabaseUrl
 from dev.paths import CHECKOUT
 from tests.support.database_copy import LOGIN, DatabaseCopy
-from tests.support.database_fixtures import CountFlights, through
+from tests.support.database_fixtures import CountRoundTrips, url_through_port
 
 Connect = Callable[..., Connection]
 
 SERIAL_TIMEOUT_SECONDS = 20
-"""More than ten times what is waited for below, and far less than what must not be waited for."""
+"""More than ten times the short timeouts below, and far less than the waits that they must cut short."""
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def connect(shared_database: DatabaseCopy) -> Iterator[Connect]:
     with ExitStack() as opened:
 
         def open_one(*, port: int | None = None, role: str | None = None) -> Connection:
-            url = through(port, shared_database) if port else shared_database.url
+            url = url_through_port(port, shared_database) if port else shared_database.url
             connected = Connection.open(DatabaseUrl.parse(url), role=role)
             opened.callback(connected.close)
             return connected
@@ -63,7 +63,7 @@ def one_connection(shared_database: DatabaseCopy) -> Iterator[Connection]:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """What connections have sent, after they were opened."""
+    """The flights that connections have sent after they were opened."""
     flights: list[bytes] = []
 
     def write(sock: Any, data: bytes) -> None:
@@ -76,7 +76,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 
 def rows(connected: Connection, statement: str, *values: Any) -> list[list[Any]]:
-    """What a statement gives."""
+    """The rows that a statement gives."""
     cursor = connected.cursor()
     cursor.execute(statement, values)
     return list(cursor.fetchall())
@@ -107,7 +107,7 @@ def statements(flight: bytes) -> list[str]:
 
 
 class TestVersion:
-    """This leans on pg8000's internals."""
+    """The driver uses pg8000's internals, so its version is pinned."""
 
     def test_the_installed_pg8000_is_the_one_this_was_written_for(self) -> None:
         assert version("pg8000") == connection.PG8000_VERSION, (
@@ -123,7 +123,7 @@ class TestVersion:
 
 
 class TestMessages:
-    """One flight a statement."""
+    """Each statement is one flight."""
 
     @pytest.mark.parametrize("values", [(), (7,)])
     def test_begin_and_the_role_are_sent_with_the_first_statement(
@@ -168,9 +168,9 @@ class TestMessages:
         assert [kinds(flight) for flight in sent] == ["X"]
 
     def test_each_flight_is_one_round_trip(
-        self, connect: Connect, count_flights: CountFlights, shared_database: DatabaseCopy
+        self, connect: Connect, count_round_trips: CountRoundTrips, shared_database: DatabaseCopy
     ) -> None:
-        proxy = count_flights(shared_database.server.port)
+        proxy = count_round_trips(shared_database.server.port)
         connected = connect(port=proxy.port, role=AUTH_ROLE)
         steps: list[Callable[[], object]] = [
             lambda: value(connected, "select 1"),
@@ -191,9 +191,9 @@ class TestMessages:
         assert counts == [1, 1, 1, 1, 1, 1, 0, 1, 1]
 
     def test_an_error_is_one_round_trip_too(
-        self, connect: Connect, count_flights: CountFlights, shared_database: DatabaseCopy
+        self, connect: Connect, count_round_trips: CountRoundTrips, shared_database: DatabaseCopy
     ) -> None:
-        proxy = count_flights(shared_database.server.port)
+        proxy = count_round_trips(shared_database.server.port)
         connected = connect(port=proxy.port, role=AUTH_ROLE)
         before = proxy.round_trips
         with pytest.raises(DatabaseError):
@@ -201,10 +201,10 @@ class TestMessages:
         assert proxy.round_trips - before == 1
 
     def test_sqlalchemy_sends_no_queries_of_its_own(
-        self, shared_database: DatabaseCopy, sent: list[bytes], count_flights: CountFlights
+        self, shared_database: DatabaseCopy, sent: list[bytes], count_round_trips: CountRoundTrips
     ) -> None:
-        proxy = count_flights(shared_database.server.port)
-        database = Database(DatabaseUrl.parse(through(proxy.port, shared_database)), pool_size=0)
+        proxy = count_round_trips(shared_database.server.port)
+        database = Database(DatabaseUrl.parse(url_through_port(proxy.port, shared_database)), pool_size=0)
         with database.transaction() as session:
             session.connection().execute(text("select 1"))
         proxy.wait_until_closed()
@@ -217,7 +217,7 @@ class TestMessages:
 
 @pytest.mark.spec("SC-010", "FR-023")
 class TestTransactions:
-    """Every statement runs in one, as the role it starts as."""
+    """Every statement runs in a transaction, as the role with which it starts."""
 
     @pytest.mark.parametrize("statement", ["select current_user", "select current_user where $1::int = 1"])
     def test_the_role_holds_from_the_very_first_statement(self, connect: Connect, statement: str) -> None:
@@ -291,7 +291,7 @@ class TestTransactions:
 
 
 class TestRefused:
-    """What does not work behind a transaction pooler must not be there."""
+    """The connection offers nothing that does not work behind a transaction pooler."""
 
     def test_prepared_statements_are_refused(self, connect: Connect, sent: list[bytes]) -> None:
         connected = connect()
@@ -336,7 +336,7 @@ def test_text_is_utf_8_whatever_the_server_prefers(fresh_database: DatabaseCopy)
 
 @pytest.mark.spec("EDGE-special-characters-in-task-data")
 class TestValues:
-    """What goes in comes out."""
+    """Values come back as they were sent."""
 
     @pytest.mark.parametrize(
         ("kind", "given_value"),
@@ -430,7 +430,7 @@ class TestValues:
 
 
 class TestErrors:
-    """An error is the statement's, not the connection's."""
+    """An error ends the statement and not the connection."""
 
     @pytest.mark.parametrize(
         ("statement", "values", "state"),
@@ -479,7 +479,7 @@ class TestErrors:
 
 @pytest.mark.spec("NFR-014", "EDGE-database-connection-failure")
 class TestNetwork:
-    """Sockets, time limits and last words."""
+    """Sockets, time limits, and the end of a connection."""
 
     def test_small_messages_leave_at_once_and_a_dead_peer_is_detected(self, connect: Connect) -> None:
         sock = connect()._usock
@@ -622,7 +622,7 @@ class TestNetwork:
 
 
 def _forward_one(listener: socket.socket, port: int) -> None:
-    """Carry one client of the listener to a port and back."""
+    """Forward one client of the listener to a port, in both directions."""
     client, _ = listener.accept()
     with client, socket.create_connection(("127.0.0.1", port)) as server:
 

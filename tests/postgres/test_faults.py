@@ -1,4 +1,4 @@
-"""What a request gets when the database, the pooler or the network fails: 503. And how all of it heals by itself."""
+"""When the database, the pooler or the network fails, a request is 503, and the next one works without a restart."""
 
 import os
 import signal
@@ -18,36 +18,36 @@ from backend.postgres import connection, deadline
 from backend.postgres.url import DatabaseUrl
 from tests.conftest import ORIGIN, MakeClient
 from tests.support.database_copy import DatabaseCopy
-from tests.support.database_fixtures import Elsewhere, Logged, StartPooler, through, unavailable
+from tests.support.database_fixtures import Elsewhere, Logged, StartPooler, levels_of_unavailable, url_through_port
 from tests.support.people import Person
 
 pytestmark = pytest.mark.spec("NFR-014", "NFR-016", "SC-018", "EDGE-database-connection-failure")
 
 LIMIT_SECONDS = 25
-"""More than ten times what an impatient application waits for, and less than what a patient one would."""
+"""More than ten times what an application with short timeouts waits for, and less than the usual timeouts."""
 NOTHING_WRITTEN, UNKNOWN = "2", None
-"""The `Retry-After` of a request that surely did nothing, and of one that may have done what it was asked to."""
+"""The `Retry-After` of a request that surely wrote nothing, and of one that may have written."""
 
-Impatient = Callable[[], AbstractContextManager[None]]
+ShortTimeouts = Callable[[], AbstractContextManager[None]]
 Fault = Callable[[socket.socket], object]
 
 
 @pytest.fixture
 def cleo(make_client: MakeClient, fresh_database: DatabaseCopy) -> Person:
-    """Somebody whose database fails."""
+    """A user in a database of its own, which fails in these tests."""
     return Person.sign_up(make_client(database_url=fresh_database.url, database_pool_size=0))
 
 
 @pytest.fixture
 def superuser(fresh_database: DatabaseCopy) -> Iterator[OwnerConnection]:
-    """Who can make cleo's database fail."""
+    """A connection that can make Cleo's database fail."""
     with fresh_database.connect_as_owner() as connected:
         yield connected
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> Impatient:
-    """Shortens the time limits; what is asked in the meantime must be answered within them."""
+def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> ShortTimeouts:
+    """Shortens the time limits. A request within this context must be answered within them."""
 
     @contextmanager
     def shortened() -> Iterator[None]:
@@ -64,31 +64,31 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> Impatient:
 
 @pytest.fixture(autouse=True)
 def quiet_sqlalchemy(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """A failure is reported once, by us: SQLAlchemy has no trouble of its own with it."""
+    """SQLAlchemy logs nothing about a failure, because the application logs it once."""
     yield
     assert [record.getMessage() for record in caplog.records if record.name.startswith("sqlalchemy")] == []
 
 
-class Gate:
-    """The way to a server on this machine, on which things go wrong on demand.
+class FaultyProxy:
+    """A TCP proxy to a server on this machine, which fails on demand.
 
-    :ivar fault: what happens to a client in place of being connected
-    :ivar cut_at: what a client must say to have its connection cut
-    :ivar swallow_answer: cut only after the server has done what it was told
+    :ivar fault: is called with a client instead of connecting it
+    :ivar cut_at: bytes of a client at which its connection is cut
+    :ivar drop_answer: cut only after the server has received them and done its work
     """
 
     def __init__(self, port: int) -> None:
         self.fault: Fault | None = None
         self.cut_at: bytes | None = None
-        self.swallow_answer = False
+        self.drop_answer = False
         self._target_port = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        self._held: list[socket.socket] = []
+        self._waiting: list[socket.socket] = []
         self.open()
 
     def open(self) -> None:
-        """Let clients come."""
+        """Accept clients."""
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def close(self) -> None:
@@ -98,18 +98,18 @@ class Gate:
         self._listener.close()
 
     def reopen(self) -> None:
-        """Let clients come again."""
+        """Accept clients again."""
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self.open()
 
-    def release(self) -> None:
-        """Hang up on whoever is kept waiting."""
-        while self._held:
-            self._held.pop().close()
+    def hang_up(self) -> None:
+        """Close the connections that are kept waiting."""
+        while self._waiting:
+            self._waiting.pop().close()
 
-    def hold(self, client: socket.socket) -> None:
-        """Keep a client waiting."""
-        self._held.append(client)
+    def keep_waiting(self, client: socket.socket) -> None:
+        """Keep a client waiting without an answer."""
+        self._waiting.append(client)
 
     def _accept(self, listener: socket.socket) -> None:
         with suppress(OSError):
@@ -122,10 +122,10 @@ class Gate:
 
     def _connect(self, client: socket.socket) -> None:
         with client, socket.create_connection(("127.0.0.1", self._target_port)) as server, suppress(OSError):
-            threading.Thread(target=self._bring_back, args=(server, client), daemon=True).start()
+            threading.Thread(target=self._forward_answers, args=(server, client), daemon=True).start()
             while data := client.recv(65536):
                 if self.cut_at and self.cut_at in data:
-                    if self.swallow_answer:
+                    if self.drop_answer:
                         client.shutdown(socket.SHUT_WR)
                         server.sendall(data)
                         server.shutdown(socket.SHUT_WR)
@@ -136,7 +136,7 @@ class Gate:
                 server.sendall(data)
             server.shutdown(socket.SHUT_WR)
 
-    def _bring_back(self, server: socket.socket, client: socket.socket) -> None:
+    def _forward_answers(self, server: socket.socket, client: socket.socket) -> None:
         with suppress(OSError):
             while data := server.recv(65536):
                 client.sendall(data)
@@ -144,18 +144,18 @@ class Gate:
 
 
 @pytest.fixture
-def gate(fresh_database: DatabaseCopy) -> Iterator[Gate]:
-    """The way to cleo's database."""
-    gate = Gate(fresh_database.server.port)
-    yield gate
-    gate.close()
-    gate.release()
+def proxy(fresh_database: DatabaseCopy) -> Iterator[FaultyProxy]:
+    """A proxy to Cleo's database."""
+    proxy = FaultyProxy(fresh_database.server.port)
+    yield proxy
+    proxy.close()
+    proxy.hang_up()
 
 
 @pytest.fixture
-def cleo_behind_gate(cleo: Person, elsewhere: Elsewhere, gate: Gate, fresh_database: DatabaseCopy) -> Person:
-    """Cleo, at an application that has to pass the gate for every request."""
-    return elsewhere(cleo, database_url=through(gate.port, fresh_database))
+def cleo_behind_proxy(cleo: Person, elsewhere: Elsewhere, proxy: FaultyProxy, fresh_database: DatabaseCopy) -> Person:
+    """Cleo, at an application that connects through the proxy for every request."""
+    return elsewhere(cleo, database_url=url_through_port(proxy.port, fresh_database))
 
 
 def post(person: Person, title: str = "Buy milk") -> httpx2.Response:
@@ -164,20 +164,20 @@ def post(person: Person, title: str = "Buy milk") -> httpx2.Response:
 
 
 def check_unavailable(answer: httpx2.Response, retry_after: str | None = NOTHING_WRITTEN) -> None:
-    """The contract's 503: readable by a browser, and silent about what is behind the API."""
+    """Check the contract's 503: a browser can read it, and it discloses nothing about the database."""
     assert (answer.status_code, answer.headers.get("Retry-After")) == (503, retry_after)
     assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert answer.json() == {"detail": "The service is unavailable for a moment. Please try again."}
 
 
 def check_healed(person: Person, *written_before: str) -> None:
-    """The next request works, and of the failed ones nothing is there."""
+    """Check that the next request works, and that the failed ones wrote nothing."""
     assert post(person, "Healed").status_code == 201
     assert [task["title"] for task in person.tasks()] == [*written_before, "Healed"]
 
 
-def check_nobody_is_connected(superuser: OwnerConnection) -> None:
-    """The server has no connection of the application's; it may take a moment to notice the end of one."""
+def check_no_connection_is_left(superuser: OwnerConnection) -> None:
+    """Wait until the server has no connection of the application's. It may notice the end of one late."""
     deadline = time.monotonic() + LIMIT_SECONDS
     connected = (
         "select pid, state, query from pg_stat_activity where datname = current_database() and usename = 'todo_api'"
@@ -188,14 +188,14 @@ def check_nobody_is_connected(superuser: OwnerConnection) -> None:
 
 
 def reset(client: socket.socket) -> None:
-    """Hang up without a goodbye: an RST in place of a FIN."""
+    """Reset the connection: an RST instead of a FIN."""
     client.recv(8)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
 
 
-def saying(garbage: bytes) -> Fault:
-    """Answer whatever the client says with this, and hang up."""
+def answer_with(garbage: bytes) -> Fault:
+    """Answer the client with these bytes, and close the connection."""
 
     def say(client: socket.socket) -> None:
         with client, suppress(OSError):
@@ -206,45 +206,45 @@ def saying(garbage: bytes) -> Fault:
 
 
 class TestConnecting:
-    """No connection comes about."""
+    """The connection cannot be opened."""
 
     def test_a_refused_connection(
-        self, cleo_behind_gate: Person, gate: Gate, impatient: Impatient, superuser: OwnerConnection
+        self, cleo_behind_proxy: Person, proxy: FaultyProxy, short_timeouts: ShortTimeouts, superuser: OwnerConnection
     ) -> None:
-        gate.close()
-        with impatient():
-            check_unavailable(post(cleo_behind_gate))
-        gate.reopen()
-        check_healed(cleo_behind_gate)
-        check_nobody_is_connected(superuser)
+        proxy.close()
+        with short_timeouts():
+            check_unavailable(post(cleo_behind_proxy))
+        proxy.reopen()
+        check_healed(cleo_behind_proxy)
+        check_no_connection_is_left(superuser)
 
     def test_an_unknown_host_name(
         self,
-        cleo_behind_gate: Person,
-        impatient: Impatient,
+        cleo_behind_proxy: Person,
+        short_timeouts: ShortTimeouts,
         superuser: OwnerConnection,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         def unknown(*_: object, **__: object) -> None:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-        with impatient(), monkeypatch.context() as patch:
+        with short_timeouts(), monkeypatch.context() as patch:
             patch.setattr(socket, "getaddrinfo", unknown)
-            check_unavailable(post(cleo_behind_gate))
-        check_healed(cleo_behind_gate)
-        check_nobody_is_connected(superuser)
+            check_unavailable(post(cleo_behind_proxy))
+        check_healed(cleo_behind_proxy)
+        check_no_connection_is_left(superuser)
 
     @pytest.mark.parametrize(
         "fault",
         [
             pytest.param(reset, id="reset"),
             pytest.param(socket.socket.close, id="closed"),
-            pytest.param(saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), id="another protocol"),
-            pytest.param(saying(b"\xff" * 100), id="bytes of no meaning"),
-            pytest.param(saying(b"R\0\0"), id="half a message"),
-            pytest.param(saying(b"R\0\0\0\x02"), id="a message shorter than itself"),
-            pytest.param(saying(b"R\0\0\0\x08\0\0\0\x63"), id="an authentication that does not exist"),
-            pytest.param(saying(b"R\0\0\0\x17\0\0\0\x0aSCRAM-UNKNOWN\0\0"), id="a mechanism that does not exist"),
+            pytest.param(answer_with(b"HTTP/1.1 400 Bad Request\r\n\r\n"), id="another protocol"),
+            pytest.param(answer_with(b"\xff" * 100), id="bytes of no meaning"),
+            pytest.param(answer_with(b"R\0\0"), id="half a message"),
+            pytest.param(answer_with(b"R\0\0\0\x02"), id="a message shorter than itself"),
+            pytest.param(answer_with(b"R\0\0\0\x08\0\0\0\x63"), id="an authentication that does not exist"),
+            pytest.param(answer_with(b"R\0\0\0\x17\0\0\0\x0aSCRAM-UNKNOWN\0\0"), id="a mechanism that does not exist"),
         ],
     )
     @pytest.mark.parametrize("tls", [False, True])
@@ -255,55 +255,55 @@ class TestConnecting:
         cleo: Person,
         elsewhere: Elsewhere,
         fresh_database: DatabaseCopy,
-        gate: Gate,
-        impatient: Impatient,
+        proxy: FaultyProxy,
+        short_timeouts: ShortTimeouts,
         superuser: OwnerConnection,
     ) -> None:
         mode = "?sslmode=require" if tls else ""
-        there = elsewhere(cleo, database_url=through(gate.port, fresh_database) + mode)
-        gate.fault = fault
-        with impatient():
+        there = elsewhere(cleo, database_url=url_through_port(proxy.port, fresh_database) + mode)
+        proxy.fault = fault
+        with short_timeouts():
             check_unavailable(post(there))
-        gate.fault = None
+        proxy.fault = None
         if not tls:  # this PostgreSQL has no TLS
             check_healed(there)
-        check_nobody_is_connected(superuser)
+        check_no_connection_is_left(superuser)
 
     def test_a_server_that_never_answers(
-        self, cleo_behind_gate: Person, gate: Gate, impatient: Impatient, superuser: OwnerConnection
+        self, cleo_behind_proxy: Person, proxy: FaultyProxy, short_timeouts: ShortTimeouts, superuser: OwnerConnection
     ) -> None:
-        gate.fault = gate.hold
-        with impatient():
-            check_unavailable(post(cleo_behind_gate))
-        gate.fault = None
-        check_healed(cleo_behind_gate)
-        check_nobody_is_connected(superuser)
+        proxy.fault = proxy.keep_waiting
+        with short_timeouts():
+            check_unavailable(post(cleo_behind_proxy))
+        proxy.fault = None
+        check_healed(cleo_behind_proxy)
+        check_no_connection_is_left(superuser)
 
     def test_a_compute_that_wakes_up_is_waited_for(
-        self, cleo_behind_gate: Person, gate: Gate, superuser: OwnerConnection
+        self, cleo_behind_proxy: Person, proxy: FaultyProxy, superuser: OwnerConnection
     ) -> None:
         def refuse_once(client: socket.socket) -> None:
-            gate.fault = None
+            proxy.fault = None
             client.close()
 
-        gate.fault = refuse_once
-        check_healed(cleo_behind_gate)
-        check_nobody_is_connected(superuser)
+        proxy.fault = refuse_once
+        check_healed(cleo_behind_proxy)
+        check_no_connection_is_left(superuser)
 
     @pytest.mark.parametrize("state", ["53300", "57P03", "08P01"])
     def test_a_server_that_is_full_or_starting_up_is_tried_once_more(
-        self, state: str, cleo_behind_gate: Person, gate: Gate
+        self, state: str, cleo_behind_proxy: Person, proxy: FaultyProxy
     ) -> None:
         fields = f"SFATAL\0VFATAL\0C{state}\0Mnot now\0\0".encode()
         refused = []
 
         def refuse_once(client: socket.socket) -> None:
-            gate.fault = None
+            proxy.fault = None
             refused.append(state)
-            saying(b"E" + struct.pack("!i", len(fields) + 4) + fields)(client)
+            answer_with(b"E" + struct.pack("!i", len(fields) + 4) + fields)(client)
 
-        gate.fault = refuse_once
-        check_healed(cleo_behind_gate)
+        proxy.fault = refuse_once
+        check_healed(cleo_behind_proxy)
         assert refused == [state]
 
     def test_a_wrong_password(
@@ -320,7 +320,7 @@ class TestConnecting:
         url = f"postgresql://todo_renamed:new@127.0.0.1:{fresh_database.server.port}/{fresh_database.name}"
         there = elsewhere(cleo, database_url=url)
         check_unavailable(post(there))
-        assert unavailable(logged) == ["ERROR"]
+        assert levels_of_unavailable(logged) == ["ERROR"]
         superuser.run("alter role todo_renamed password 'new'")
         check_healed(there)
         superuser.run("drop role todo_renamed")
@@ -329,7 +329,7 @@ class TestConnecting:
         self, cleo: Person, elsewhere: Elsewhere, fresh_database: DatabaseCopy, logged: Logged
     ) -> None:
         check_unavailable(post(elsewhere(cleo, database_url=f"{fresh_database.url}_of_old")))
-        assert unavailable(logged) == ["ERROR"]
+        assert levels_of_unavailable(logged) == ["ERROR"]
 
     def test_a_database_that_was_never_migrated(
         self, cleo: Person, elsewhere: Elsewhere, fresh_database: DatabaseCopy, logged: Logged
@@ -337,13 +337,13 @@ class TestConnecting:
         empty = DatabaseCopy(fresh_database.server, f"{fresh_database.name}_empty")
         empty.create(source="template0")
         check_unavailable(post(elsewhere(cleo, database_url=empty.url)))
-        assert unavailable(logged) == ["ERROR"]
+        assert levels_of_unavailable(logged) == ["ERROR"]
         empty.drop()
 
 
 @contextmanager
 def locked_tasks(database: DatabaseCopy) -> Iterator[None]:
-    """While this lasts, whoever touches a task has to wait."""
+    """Lock the table of tasks: every access has to wait."""
     with database.connect_as_owner() as locker:
         locker.run("begin")
         locker.run("lock table tasks in access exclusive mode")
@@ -351,7 +351,7 @@ def locked_tasks(database: DatabaseCopy) -> Iterator[None]:
 
 
 def waiting_backend(superuser: OwnerConnection) -> int:
-    """The server process in which the application waits for a lock."""
+    """Wait until the application waits for a lock. Gives its server process."""
     waiting = "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
     deadline = time.monotonic() + LIMIT_SECONDS
     while not (found := superuser.run(waiting)):
@@ -371,8 +371,8 @@ Meanwhile = Callable[..., "Future[httpx2.Response]"]
 
 
 @pytest.mark.spec("SC-010")
-class TestInTheMiddle:
-    """The transaction has begun when it happens."""
+class TestDuringATransaction:
+    """The failure happens after the transaction has begun."""
 
     def test_the_server_process_is_terminated(
         self, cleo: Person, fresh_database: DatabaseCopy, superuser: OwnerConnection, meanwhile: Meanwhile
@@ -382,7 +382,7 @@ class TestInTheMiddle:
             superuser.run("select pg_terminate_backend(:pid)", pid=waiting_backend(superuser))
             check_unavailable(request.result())
         check_healed(cleo)
-        check_nobody_is_connected(superuser)
+        check_no_connection_is_left(superuser)
 
     def test_the_server_process_is_frozen(
         self,
@@ -390,9 +390,9 @@ class TestInTheMiddle:
         fresh_database: DatabaseCopy,
         superuser: OwnerConnection,
         meanwhile: Meanwhile,
-        impatient: Impatient,
+        short_timeouts: ShortTimeouts,
     ) -> None:
-        with locked_tasks(fresh_database), impatient():
+        with locked_tasks(fresh_database), short_timeouts():
             request = meanwhile(post, cleo)
             frozen = waiting_backend(superuser)
             os.kill(frozen, signal.SIGSTOP)
@@ -401,21 +401,21 @@ class TestInTheMiddle:
             check_healed(cleo)
         finally:
             os.kill(frozen, signal.SIGCONT)
-        check_nobody_is_connected(superuser)
+        check_no_connection_is_left(superuser)
         assert [task["title"] for task in cleo.tasks()] == ["Healed"]
 
     def test_the_whole_server_is_frozen(
-        self, cleo: Person, fresh_database: DatabaseCopy, superuser: OwnerConnection, impatient: Impatient
+        self, cleo: Person, fresh_database: DatabaseCopy, superuser: OwnerConnection, short_timeouts: ShortTimeouts
     ) -> None:
         postmaster = int((fresh_database.server.directory / "data" / "postmaster.pid").read_text().split()[0])
         os.kill(postmaster, signal.SIGSTOP)
         try:
-            with impatient():
+            with short_timeouts():
                 check_unavailable(post(cleo))
         finally:
             os.kill(postmaster, signal.SIGCONT)
         check_healed(cleo)
-        check_nobody_is_connected(superuser)
+        check_no_connection_is_left(superuser)
 
     @pytest.mark.parametrize(("setting", "state"), [("statement_timeout", "57014"), ("lock_timeout", "55P03")])
     def test_a_statement_takes_too_long(
@@ -433,40 +433,47 @@ class TestInTheMiddle:
         assert [line["reason"] for line in logged() if "reason" in line] == [state]
         superuser.run(f"alter role todo_api in database {fresh_database.name} reset {setting}")
         check_healed(cleo)
-        check_nobody_is_connected(superuser)
+        check_no_connection_is_left(superuser)
 
-    def test_the_network_breaks(self, cleo_behind_gate: Person, gate: Gate, superuser: OwnerConnection) -> None:
-        for said in (b"BEGIN", b"INSERT INTO tasks"):
-            gate.cut_at = said
-            check_unavailable(post(cleo_behind_gate))
-        gate.cut_at = None
-        check_healed(cleo_behind_gate)
-        check_nobody_is_connected(superuser)
-
-    @pytest.mark.parametrize(("swallow_answer", "written"), [(True, ["Buy milk"]), (False, [])])
-    def test_the_answer_to_a_commit_is_lost(
-        self, swallow_answer: bool, written: list[str], cleo_behind_gate: Person, gate: Gate, superuser: OwnerConnection
+    def test_the_network_breaks(
+        self, cleo_behind_proxy: Person, proxy: FaultyProxy, superuser: OwnerConnection
     ) -> None:
-        gate.cut_at, gate.swallow_answer = b"COMMIT", swallow_answer
-        check_unavailable(post(cleo_behind_gate), UNKNOWN)
-        gate.cut_at = None
-        check_healed(cleo_behind_gate, *written)
-        check_nobody_is_connected(superuser)
+        for message in (b"BEGIN", b"INSERT INTO tasks"):
+            proxy.cut_at = message
+            check_unavailable(post(cleo_behind_proxy))
+        proxy.cut_at = None
+        check_healed(cleo_behind_proxy)
+        check_no_connection_is_left(superuser)
+
+    @pytest.mark.parametrize(("drop_answer", "written"), [(True, ["Buy milk"]), (False, [])])
+    def test_the_answer_to_a_commit_is_lost(
+        self,
+        drop_answer: bool,
+        written: list[str],
+        cleo_behind_proxy: Person,
+        proxy: FaultyProxy,
+        superuser: OwnerConnection,
+    ) -> None:
+        proxy.cut_at, proxy.drop_answer = b"COMMIT", drop_answer
+        check_unavailable(post(cleo_behind_proxy), UNKNOWN)
+        proxy.cut_at = None
+        check_healed(cleo_behind_proxy, *written)
+        check_no_connection_is_left(superuser)
 
     def test_the_answer_to_a_commit_never_comes(
         self,
         cleo: Person,
         superuser: OwnerConnection,
-        impatient: Impatient,
+        short_timeouts: ShortTimeouts,
     ) -> None:
         at_commit(superuser, "perform pg_sleep(3)")
-        with impatient():
+        with short_timeouts():
             check_unavailable(post(cleo), UNKNOWN)
         superuser.run("drop trigger fail on tasks")
-        check_nobody_is_connected(superuser)
+        check_no_connection_is_left(superuser)
 
 
-def failing(superuser: OwnerConnection, body: str) -> None:
+def create_trigger_function(superuser: OwnerConnection, body: str) -> None:
     superuser.run("create sequence if not exists attempts")
     superuser.run(f"""
         create or replace function fail() returns trigger language plpgsql security definer as $$
@@ -475,53 +482,55 @@ def failing(superuser: OwnerConnection, body: str) -> None:
 
 
 def at_insert(superuser: OwnerConnection, body: str) -> None:
-    """From here on, to insert a task does this."""
-    failing(superuser, body)
+    """Run this PL/pgSQL at every insert of a task from here on."""
+    create_trigger_function(superuser, body)
     superuser.run("create trigger fail before insert on tasks for each row execute function fail()")
 
 
 def at_commit(superuser: OwnerConnection, body: str) -> None:
-    """From here on, to commit a new task does this."""
-    failing(superuser, body)
+    """Run this PL/pgSQL at every commit of a new task from here on."""
+    create_trigger_function(superuser, body)
     superuser.run("""
         create constraint trigger fail after insert on tasks deferrable initially deferred
         for each row execute function fail()
     """)
 
 
-at_either = pytest.mark.parametrize("moment", [at_insert, at_commit])
+at_insert_or_commit = pytest.mark.parametrize("trigger_at", [at_insert, at_commit])
 
 
 @pytest.mark.spec("SC-010")
 class TestRefusedByTheServer:
-    """PostgreSQL cannot do what it is asked, or wants it to be asked again."""
+    """PostgreSQL refuses the statement, for good or until it is tried again."""
 
-    @at_either
+    @at_insert_or_commit
     @pytest.mark.parametrize("state", ["53100", "53200", "57014"])
     def test_the_disk_is_full(
-        self, moment: Callable[..., None], state: str, cleo: Person, superuser: OwnerConnection
+        self, trigger_at: Callable[..., None], state: str, cleo: Person, superuser: OwnerConnection
     ) -> None:
-        moment(superuser, f"raise exception 'could not extend file' using errcode = '{state}'")
+        trigger_at(superuser, f"raise exception 'could not extend file' using errcode = '{state}'")
         check_unavailable(post(cleo))
         superuser.run("drop trigger fail on tasks")
         check_healed(cleo)
-        check_nobody_is_connected(superuser)
+        check_no_connection_is_left(superuser)
 
     @pytest.mark.spec("EDGE-concurrent-task-updates")
-    @at_either
+    @at_insert_or_commit
     @pytest.mark.parametrize("state", ["40001", "40P01"])
     def test_a_conflict_is_retried(
-        self, moment: Callable[..., None], state: str, cleo: Person, superuser: OwnerConnection
+        self, trigger_at: Callable[..., None], state: str, cleo: Person, superuser: OwnerConnection
     ) -> None:
-        moment(superuser, f"if nextval('attempts') <= 2 then raise exception 'no' using errcode = '{state}'; end if")
+        trigger_at(
+            superuser, f"if nextval('attempts') <= 2 then raise exception 'no' using errcode = '{state}'; end if"
+        )
         check_healed(cleo)
         assert superuser.run("select last_value from attempts") == [[3]]
 
-    @at_either
+    @at_insert_or_commit
     def test_a_conflict_that_persists_is_503(
-        self, moment: Callable[..., None], cleo: Person, superuser: OwnerConnection
+        self, trigger_at: Callable[..., None], cleo: Person, superuser: OwnerConnection
     ) -> None:
-        moment(superuser, "perform nextval('attempts'); raise exception 'no' using errcode = '40001'")
+        trigger_at(superuser, "perform nextval('attempts'); raise exception 'no' using errcode = '40001'")
         check_unavailable(post(cleo))
         assert superuser.run("select last_value from attempts") == [[3]]
         superuser.run("drop trigger fail on tasks")
@@ -530,17 +539,19 @@ class TestRefusedByTheServer:
     def test_a_real_deadlock_lets_both_transactions_succeed(
         self, cleo: Person, fresh_database: DatabaseCopy, superuser: OwnerConnection, meanwhile: Meanwhile
     ) -> None:
-        task = cleo.adds_task("Deadlocked")
+        task = cleo.create_task("Deadlocked")
         superuser.run(f"alter role todo_api in database {fresh_database.name} set deadlock_timeout = '1s'")
-        failing(superuser, "perform pg_advisory_xact_lock(7)")
+        create_trigger_function(superuser, "perform pg_advisory_xact_lock(7)")
         superuser.run("create trigger fail before update on tasks for each row execute function fail()")
         with fresh_database.connect_as_owner() as rival:
-            rival.run("set deadlock_timeout = '1min'")  # so that the application's is the one to give way
+            rival.run("set deadlock_timeout = '1min'")  # so that the deadlock ends the application's transaction
             rival.run("begin")
             rival.run("select pg_advisory_xact_lock(7)")
             request = meanwhile(cleo.patch, f"/api/tasks/{task['id']}/toggle")
             waiting_backend(superuser)
-            rival.run("alter table tasks disable trigger user")  # waits for the row's table, and so for the application
+            rival.run(
+                "alter table tasks disable trigger user"
+            )  # waits for the table's lock, which the application holds
             rival.run("alter table tasks enable trigger user")
             rival.run("commit")
             answer = request.result()
@@ -548,18 +559,20 @@ class TestRefusedByTheServer:
 
 
 class TestBudget:
-    """The whole request ends before API Gateway gives up on it."""
+    """A request ends before API Gateway's time limit."""
 
     def test_is_below_api_gateways_limit(self) -> None:
         assert deadline.REQUEST_BUDGET_SECONDS < 29
         assert connection.CONNECT_TIMEOUT_SECONDS * 2 < deadline.REQUEST_BUDGET_SECONDS
 
-    def test_bounds_connecting(self, cleo_behind_gate: Person, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-        gate.fault = gate.hold
+    def test_bounds_connecting(
+        self, cleo_behind_proxy: Person, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        proxy.fault = proxy.keep_waiting
         with small_budget(monkeypatch):
-            check_unavailable(post(cleo_behind_gate))
-        gate.fault = None
-        check_healed(cleo_behind_gate)
+            check_unavailable(post(cleo_behind_proxy))
+        proxy.fault = None
+        check_healed(cleo_behind_proxy)
 
     def test_bounds_statements(
         self,
@@ -571,7 +584,7 @@ class TestBudget:
         with small_budget(monkeypatch), locked_tasks(fresh_database):
             check_unavailable(post(cleo))
         check_healed(cleo)
-        check_nobody_is_connected(superuser)
+        check_no_connection_is_left(superuser)
 
     def test_bounds_retries(self, cleo: Person, superuser: OwnerConnection, monkeypatch: pytest.MonkeyPatch) -> None:
         at_insert(superuser, "perform pg_sleep(0.8), nextval('attempts'); raise exception 'no' using errcode = '40001'")
@@ -579,12 +592,12 @@ class TestBudget:
             check_unavailable(post(cleo))
         superuser.run("drop trigger fail on tasks")
         check_healed(cleo)
-        check_nobody_is_connected(superuser)
+        check_no_connection_is_left(superuser)
 
 
 @contextmanager
 def small_budget(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let requests take a second in all, however patient the single steps are."""
+    """Limit a whole request to one second, with long time limits for its steps."""
     with monkeypatch.context() as patch:
         patch.setattr(connection, "CONNECT_TIMEOUT_SECONDS", 600)
         patch.setattr(connection, "READ_TIMEOUT_SECONDS", 600)
@@ -595,7 +608,7 @@ def small_budget(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 class TestPooler:
-    """The pooler in between has troubles of its own."""
+    """The pooler fails."""
 
     def test_is_full(
         self, cleo: Person, elsewhere: Elsewhere, start_pooler: StartPooler, fresh_database: DatabaseCopy
@@ -634,19 +647,19 @@ class TestPooler:
         elsewhere: Elsewhere,
         start_pooler: StartPooler,
         fresh_database: DatabaseCopy,
-        impatient: Impatient,
+        short_timeouts: ShortTimeouts,
     ) -> None:
         pooler = start_pooler()
         url = pooler.url(fresh_database)
         there = elsewhere(cleo, database_url=url, database_ca_file=str(pooler.ca_file), database_pool_size=pool_size)
         assert post(there, "Before").status_code == 201
         pooler.stop()
-        with impatient():
+        with short_timeouts():
             check_unavailable(post(there))
         pooler.start()
         check_healed(there, "Before")
         pooler.stop()
-        pooler.start()  # between two requests nobody even notices
+        pooler.start()  # a restart between two requests changes nothing
         assert len(there.tasks()) == 2
 
     def test_has_the_certificate_of_another_host(
@@ -661,7 +674,7 @@ class TestPooler:
         url = pooler.url(fresh_database)
         there = elsewhere(cleo, database_url=url, database_ca_file=str(pooler.ca_file))
         check_unavailable(post(there))
-        assert unavailable(logged) == ["ERROR"]
+        assert levels_of_unavailable(logged) == ["ERROR"]
         pooler.authority.certify("IP:127.0.0.1")
         pooler.stop()
         pooler.start()

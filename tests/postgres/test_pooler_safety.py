@@ -1,4 +1,4 @@
-"""Many clients on few server connections: nobody gets what is somebody else's, and nobody waits for ever."""
+"""Many clients on few server connections: each gets only its own answers, and none waits forever."""
 
 import random
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from backend.database.roles import AUTH_ROLE
 from backend.postgres.connection import Connection
 from backend.postgres.sqlstates import sqlstate
 from backend.postgres.url import DatabaseUrl
-from tests.auth.crowd import at_once
 from tests.conftest import MakeSettings
+from tests.support.concurrency import at_once
 from tests.support.database_copy import LOGIN, DatabaseCopy
 from tests.support.database_fixtures import StartPooler
 from tests.support.people import Person
@@ -31,60 +31,60 @@ pytestmark = pytest.mark.spec("SC-003", "SC-006", "SC-010", "NFR-012")
 
 @pytest.fixture
 def crowded(start_pooler: StartPooler, shared_database: DatabaseCopy) -> DatabaseUrl:
-    """The shared database behind a pooler that has far fewer connections to it than clients."""
+    """The shared database behind a pooler with far fewer server connections than clients."""
     pooler = start_pooler(pool_size=SERVER_CONNECTIONS)
     return DatabaseUrl.parse(pooler.url(shared_database), ca_file=str(pooler.ca_file))
 
 
 class Client:
-    """One of the clients: asks what only it asks, and checks that the answer is to that."""
+    """One client. Its statements are unique, so it can check that each answer belongs to its statement."""
 
     def __init__(self, number: int, connected: Connection) -> None:
         self.number, self.connected = number, connected
-        self.asked = 0
+        self.query_count = 0
         self.random = random.Random(number)
 
-    def asks(self, statement: str, *values: object) -> Any:
-        """The one value of a statement whose column bears this client's name."""
-        self.asked += 1
-        column = f"client_{self.number}_{self.asked}"
+    def query(self, statement: str, *values: object) -> Any:
+        """The one value of a statement, whose column is named for this client and statement."""
+        self.query_count += 1
+        column = f"client_{self.number}_{self.query_count}"
         cursor = self.connected.cursor()
         cursor.execute(f"{statement} as {column}", values)
         assert [name for name, *_ in cursor.description or ()] == [column]
         [[value]] = cursor.fetchall()
         return value
 
-    def asks_its_own(self) -> None:
-        """A statement that nobody else sends, with a parameter or without."""
-        secret = self.number * 1_000_000 + self.asked
+    def query_own_value(self) -> None:
+        """Run a statement that no other client sends, with a parameter or without."""
+        secret = self.number * 1_000_000 + self.query_count
         if self.random.random() < 0.5:
-            assert self.asks("select $1::int", secret) == secret
+            assert self.query("select $1::int", secret) == secret
         else:
-            assert self.asks(f"select {secret}") == secret
+            assert self.query(f"select {secret}") == secret
 
-    def fails(self, statement: str, state: str) -> None:
-        """A statement that fails, for its own reason."""
-        self.asked += 1
+    def expect_error(self, statement: str, state: str) -> None:
+        """Run a statement that must fail with this SQLSTATE."""
+        self.query_count += 1
         with pytest.raises(DatabaseError) as failed:
             self.connected.cursor().execute(statement)
         assert sqlstate(failed.value) == state
 
 
 def in_transactions(client: Client) -> None:
-    """A transaction of several statements, which may fail, or be undone."""
+    """A transaction of several statements, which may fail or be rolled back."""
     mine = f"user {client.number}"
-    assert client.asks("select current_user::text") == AUTH_ROLE
-    assert client.asks("select nullif(current_setting('app.user_id', true), '')") is None
-    client.asks("select set_config('app.user_id', $1, true)", mine)
+    assert client.query("select current_user::text") == AUTH_ROLE
+    assert client.query("select nullif(current_setting('app.user_id', true), '')") is None
+    client.query("select set_config('app.user_id', $1, true)", mine)
     for _ in range(client.random.randint(0, 3)):
-        client.asks_its_own()
-    assert client.asks("select current_setting('app.user_id')") == mine
+        client.query_own_value()
+    assert client.query("select current_setting('app.user_id')") == mine
     chance = client.random.random()
     if chance < 0.1:
-        client.fails("select 1/0", "22012")
+        client.expect_error("select 1/0", "22012")
     elif chance < 0.12:
-        client.asks("select set_config('statement_timeout', '1', true)")
-        client.fails("select pg_sleep(60)", "57014")
+        client.query("select set_config('statement_timeout', '1', true)")
+        client.expect_error("select pg_sleep(60)", "57014")
     if chance < 0.2:
         client.connected.rollback()
     else:
@@ -94,11 +94,11 @@ def in_transactions(client: Client) -> None:
 def one_by_one(client: Client) -> None:
     """Single statements without a transaction, which may fail."""
     client.connected.autocommit = True
-    client.asks_its_own()
-    assert client.asks("select current_user::text") == LOGIN
-    assert client.asks("select nullif(current_setting('app.user_id', true), '')") is None
+    client.query_own_value()
+    assert client.query("select current_user::text") == LOGIN
+    assert client.query("select nullif(current_setting('app.user_id', true), '')") is None
     if client.random.random() < 0.1:
-        client.fails("select 1/0", "22012")
+        client.expect_error("select 1/0", "22012")
     client.connected.autocommit = False
 
 
@@ -107,9 +107,9 @@ def test_sixty_clients_on_five_connections_get_only_their_own_answers(crowded: D
         in_role = number % 2 == 0
         with Connection.open(crowded, role=AUTH_ROLE if in_role else None) as connected:
             client = Client(number, connected)
-            while client.asked < STATEMENTS / CLIENTS:
+            while client.query_count < STATEMENTS / CLIENTS:
                 (in_transactions if in_role else one_by_one)(client)
-            return client.asked
+            return client.query_count
 
     assert sum(at_once(act, CLIENTS)) >= STATEMENTS
 
@@ -131,8 +131,8 @@ def test_role_and_user_do_not_outlive_their_transaction(crowded: DatabaseUrl) ->
 HTTP_CLIENTS = 100
 
 
-def use_the_api(url: str, rounds: int) -> Callable[[int], list[int]]:
-    """What each of many people does at the same time; gives the statuses of what was answered."""
+def work_on_tasks(url: str, rounds: int) -> Callable[[int], list[int]]:
+    """Gives the function that each client runs: it signs up, works on tasks, and gives the statuses."""
 
     def act(number: int) -> list[int]:
         with httpx2.Client(base_url=url, timeout=60) as http:
@@ -140,7 +140,7 @@ def use_the_api(url: str, rounds: int) -> Callable[[int], list[int]]:
             statuses = []
             for turn in range(rounds):
                 title = f"Task {turn} of {number}"
-                task = person.adds_task(title)
+                task = person.create_task(title)
                 toggled = person.patch(f"/api/tasks/{task['id']}/toggle")
                 edited = person.put(f"/api/tasks/{task['id']}", json={"description": title})
                 statuses += [toggled.status_code, edited.status_code]
@@ -163,7 +163,7 @@ def test_a_hundred_people_are_served_through_the_pooler(
         signups_per_address=HTTP_CLIENTS,
     )
     with serving(create_app(settings)) as url:
-        assert set(chain(*at_once(use_the_api(url, rounds), HTTP_CLIENTS))) == {200}
+        assert set(chain(*at_once(work_on_tasks(url, rounds), HTTP_CLIENTS))) == {200}
 
 
 @pytest.mark.spec("SC-020", "NFR-013")
@@ -174,4 +174,4 @@ def test_a_hundred_people_are_served_by_a_pool_of_twenty(
 ) -> None:
     settings = make_settings(database_url=fresh_database.url, database_pool_size=20, signups_per_address=HTTP_CLIENTS)
     with serving(create_app(settings)) as url:
-        assert set(chain(*at_once(use_the_api(url, rounds), HTTP_CLIENTS))) == {200}
+        assert set(chain(*at_once(work_on_tasks(url, rounds), HTTP_CLIENTS))) == {200}

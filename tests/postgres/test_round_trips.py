@@ -1,4 +1,4 @@
-"""What a request costs on the network, counted: connect, TLS 1.3 and SCRAM included."""
+"""The network round trips of each operation, including connecting, TLS 1.3 and SCRAM."""
 
 import json
 import os
@@ -14,14 +14,18 @@ import pytest
 from dev.paths import CHECKOUT
 from tests.conftest import ORIGIN, SECRET
 from tests.support.database_copy import DatabaseCopy
-from tests.support.database_fixtures import CountFlights, Elsewhere, through
+from tests.support.database_fixtures import CountRoundTrips, Elsewhere, url_through_port
 from tests.support.people import Person
 from tests.support.pooler import Pooler
 
 
 @dataclass(frozen=True)
 class Operation:
+<<<<<<< HEAD
     """A request, and what it sends on a connection of its own. `{task}` and `{email}` are filled in.
+=======
+    """A request, and its round trips on a new TLS connection. Placeholders such as `{task}` are filled in by `of`."""
+>>>>>>> main
 
     :ivar flights: each is one round trip
     :ivar writes_first: its first flight writes, and so waits for the server's proof, which is one round trip more
@@ -50,7 +54,7 @@ class Operation:
         return 4 + self.flights
 
     def of(self, person: Person) -> tuple[str, str, dict[str, Any]]:
-        """Method, path and what else it needs, for a person with a task."""
+        """Method, path and options of the request, for a user with one task."""
         [task] = person.tasks()
         known = {"{email}": person.email, "{new}": f"{uuid4().hex}@example.com", "{password}": person.password}
         known |= {"{refresh_token}": person.auth["refresh_token"]}
@@ -91,7 +95,7 @@ each_operation_the_slow_ones_later = pytest.mark.parametrize(
         for name, operation in OPERATIONS.items()
     ],
 )
-"""A process of its own takes seconds; these three stand for all others."""
+"""Each needs a new process, which takes seconds. Without `long`, three operations stand for all."""
 
 
 @pytest.mark.spec("NFR-010", "SC-020")
@@ -102,11 +106,11 @@ def test_round_trips_of_each_operation_through_the_pooler_with_tls(
     elsewhere: Elsewhere,
     pooler: Pooler,
     shared_database: DatabaseCopy,
-    count_flights: CountFlights,
+    count_round_trips: CountRoundTrips,
 ) -> None:
-    proxy = count_flights(pooler.port)
+    proxy = count_round_trips(pooler.port)
     url = pooler.url(shared_database, port=proxy.port)
-    ada.adds_task()
+    ada.create_task()
     method, path, options = operation.of(ada)
     there = elsewhere(ada, database_url=url, database_ca_file=str(pooler.ca_file))
 
@@ -124,12 +128,12 @@ def test_round_trips_of_each_operation_on_plain_tcp(
     ada: Person,
     elsewhere: Elsewhere,
     shared_database: DatabaseCopy,
-    count_flights: CountFlights,
+    count_round_trips: CountRoundTrips,
 ) -> None:
-    proxy = count_flights(shared_database.server.port)
-    ada.adds_task()
+    proxy = count_round_trips(shared_database.server.port)
+    ada.create_task()
     method, path, options = operation.of(ada)
-    there = elsewhere(ada, database_url=through(proxy.port, shared_database))
+    there = elsewhere(ada, database_url=url_through_port(proxy.port, shared_database))
 
     answer = there.request(method, path, **options)
 
@@ -144,9 +148,9 @@ def test_a_warm_application_needs_as_many_round_trips(
     elsewhere: Elsewhere,
     pooler: Pooler,
     shared_database: DatabaseCopy,
-    count_flights: CountFlights,
+    count_round_trips: CountRoundTrips,
 ) -> None:
-    proxy = count_flights(pooler.port)
+    proxy = count_round_trips(pooler.port)
     there = elsewhere(
         ada, database_url=pooler.url(shared_database, port=proxy.port), database_ca_file=str(pooler.ca_file)
     )
@@ -179,11 +183,11 @@ def test_a_fresh_process_needs_as_many_round_trips(
     ada: Person,
     pooler: Pooler,
     shared_database: DatabaseCopy,
-    count_flights: CountFlights,
+    count_round_trips: CountRoundTrips,
     tmp_path: Path,
 ) -> None:
-    proxy = count_flights(pooler.port)
-    ada.adds_task()
+    proxy = count_round_trips(pooler.port)
+    ada.create_task()
     environment = {
         **os.environ,
         "PYTHONPATH": str(CHECKOUT),

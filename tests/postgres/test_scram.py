@@ -1,4 +1,4 @@
-"""Logging in again: the password is stretched once, and still has to be the right one every time."""
+"""Repeated logins: the password is stretched (PBKDF2) once, and is still verified every time."""
 
 import hashlib
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.support.database_copy import LOGIN, LOGIN_PASSWORD, DatabaseCopy
 
 @pytest.fixture
 def stretched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
-    """The passwords that are stretched, in a process that has not logged in yet."""
+    """The passwords that are stretched, with an empty cache at the start."""
     passwords: list[bytes] = []
 
     def pbkdf2_hmac(hash_name: str, password: bytes, *options: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""From the connection string that Neon prints to an encrypted connection with the server it names."""
+"""The connection string: what it means, what is refused, and how the server that it names is verified."""
 
 import socket
 import ssl
@@ -21,7 +21,7 @@ from backend.postgres.url import DatabaseUrl, InvalidDatabaseUrl
 from backend.settings import ConfigurationError, load_settings
 from tests.conftest import MakeSettings
 from tests.support.database_copy import DatabaseCopy
-from tests.support.database_fixtures import Elsewhere, Logged, StartPooler, unavailable
+from tests.support.database_fixtures import Elsewhere, Logged, StartPooler, levels_of_unavailable
 from tests.support.people import Person
 from tests.support.pooler import CertificateAuthority, Pooler, require_pgbouncer
 
@@ -227,7 +227,7 @@ def test_an_unusable_ca_file_stops_the_start(make_settings: MakeSettings, tmp_pa
 
 @pytest.mark.spec("NFR-006", "NFR-014", "EDGE-database-connection-failure")
 class TestVerification:
-    """Who is not verified gets no password."""
+    """A server that cannot be verified gets no password."""
 
     def test_a_trusted_server_is_used(
         self, ada: Person, elsewhere: Elsewhere, pooler: Pooler, shared_database: DatabaseCopy
@@ -247,7 +247,7 @@ class TestVerification:
         impostor = start_pooler(names=["DNS:elsewhere.example.com"])
         url = impostor.url(shared_database)
         answer = elsewhere(ada, database_url=url, database_ca_file=str(impostor.ca_file)).get("/api/tasks")
-        assert (answer.status_code, unavailable(logged)) == (503, ["ERROR"])
+        assert (answer.status_code, levels_of_unavailable(logged)) == (503, ["ERROR"])
 
     def test_a_certificate_of_an_unknown_authority_is_refused(
         self,
@@ -258,13 +258,13 @@ class TestVerification:
         logged: Logged,
     ) -> None:
         answer = elsewhere(ada, database_url=pooler.url(shared_database)).get("/api/tasks")
-        assert (answer.status_code, unavailable(logged)) == (503, ["ERROR"])
+        assert (answer.status_code, levels_of_unavailable(logged)) == (503, ["ERROR"])
 
     def test_a_server_without_tls_is_refused(
         self, ada: Person, elsewhere: Elsewhere, shared_database: DatabaseCopy, logged: Logged
     ) -> None:
         answer = elsewhere(ada, database_url=f"{shared_database.url}?sslmode=require").get("/api/tasks")
-        assert (answer.status_code, unavailable(logged)) == (503, ["WARNING"])
+        assert (answer.status_code, levels_of_unavailable(logged)) == (503, ["WARNING"])
 
     def test_a_login_without_the_required_channel_binding_is_refused(
         self,
@@ -281,14 +281,14 @@ class TestVerification:
         assert with_binding("prefer").get("/api/tasks").status_code == 200
         assert with_binding("disable").get("/api/tasks").status_code == 200
         assert with_binding("require").get("/api/tasks").status_code == 503
-        assert unavailable(logged) == ["ERROR"]
+        assert levels_of_unavailable(logged) == ["ERROR"]
 
 
 class TlsServer:
-    """Takes one connection as PostgreSQL does, up to the end of the TLS handshake and, on demand, of the sign-in."""
+    """Accepts one connection like PostgreSQL, up to the end of the TLS handshake or of the login."""
 
     def __init__(self, directory: Path) -> None:
-        require_pgbouncer()  # whose package brings openssl
+        require_pgbouncer()  # its package installs openssl too
         authority = CertificateAuthority(directory)
         key, self.certificate = authority.certify("DNS:localhost")
         self.asked_for: list[str | None] = []
@@ -299,7 +299,7 @@ class TlsServer:
 
     @contextmanager
     def serving(self, then: Callable[[ssl.SSLSocket], object] = ssl.SSLSocket.close) -> Iterator[DatabaseUrl]:
-        """Take the connection; gives the URL to open it with."""
+        """Accept one connection. Gives the URL for it."""
 
         def serve() -> None:
             client, _ = listener.accept()

@@ -1,1 +1,1 @@
-"""What the tests stand on: databases, people, servers, poolers."""
+"""What several folders of tests use: databases, users, servers, poolers, a clock."""

@@ -1,4 +1,4 @@
-"""What tests do with an application besides calling it."""
+"""How tests close an application."""
 
 from fastapi import FastAPI
 

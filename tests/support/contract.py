@@ -1,4 +1,4 @@
-"""openapi.json, held against every answer that a test gets."""
+"""openapi.json, and the check that an answer has a status that it documents."""
 
 import json
 import re
@@ -19,7 +19,7 @@ WITH_BODY = [(method, path) for method, path, operation in OPERATIONS if "reques
 
 
 def operation_of(method: str, path: str) -> dict[str, Any] | None:
-    """What the contract says of a request; None where it knows none such."""
+    """The operation of the contract for a request; None if there is none."""
     for known_method, template, operation in OPERATIONS:
         pattern = re.sub(r"\{\w+\}", "[^/]+", template)
         if method == known_method and re.fullmatch(pattern, path.rstrip("/") or "/"):
@@ -28,7 +28,7 @@ def operation_of(method: str, path: str) -> dict[str, Any] | None:
 
 
 def check_documented(response: httpx2.Response) -> None:
-    """Fail when an operation gives a status that the contract does not tell of."""
+    """Fail if an operation gives a status that the contract does not document."""
     operation = operation_of(response.request.method, response.request.url.path)
     if operation is not None:
         asked = f"{response.request.method} {response.request.url.path}"

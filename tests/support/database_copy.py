@@ -15,7 +15,7 @@ LOGIN_PASSWORD = "a password of the application's own login"
 
 
 class DatabaseCopy:
-    """One database: its owner's URL, and the URL of the application's own login, as in production."""
+    """One database, with its owner's URL and the URL of the application's login, as in production."""
 
     def __init__(self, server: EmbeddedPostgres, name: str) -> None:
         self.server, self.name = server, name
@@ -23,21 +23,21 @@ class DatabaseCopy:
         self.url = self.login_url(LOGIN, LOGIN_PASSWORD)
 
     def create(self, *, source: str) -> None:
-        """Copy this database from another one that nobody is connected to."""
+        """Copy this database from another one, to which there must be no connection."""
         with connect(self.server.url()) as server:
             server.run(f"create database {identifier(self.name)} template {identifier(source)}")
 
     def drop(self) -> None:
-        """Remove it, whoever is connected."""
+        """Remove it, and end its connections."""
         with connect(self.server.url()) as server:
             server.run(f"drop database {identifier(self.name)} with (force)")
 
     def login_url(self, login: str, password: str) -> str:
-        """The connection string of some login."""
+        """The connection string of this login."""
         return f"postgresql://{quote(login, '')}:{quote(password, '')}@127.0.0.1:{self.server.port}/{self.name}"
 
     def query(self, *statements: str) -> list[Any]:
-        """The rows of each statement, run by the owner."""
+        """Run statements as the owner. Gives the rows of each."""
         with self.connect_as_owner() as connection:
             return [connection.run(statement) for statement in statements]
 
@@ -50,7 +50,7 @@ class DatabaseCopy:
 
 @contextmanager
 def connect(url: str) -> Iterator[Connection]:
-    """A plain pg8000 connection, without anything of ours."""
+    """A plain pg8000 connection, without our driver."""
     parsed = DatabaseUrl.parse(url)
     connection = Connection(
         parsed.user, host=parsed.host, port=parsed.port, database=parsed.database, password=parsed.password

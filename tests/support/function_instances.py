@@ -1,8 +1,8 @@
-"""Several instances of the Lambda function at once, behind a stand-in for API Gateway: for any HTTP client.
+"""Several instances of the Lambda function behind a replacement for API Gateway, for any HTTP client.
 
-Every instance is a process of its own, run by Lambda's runtime client, and works on one event at a time. What is
-simpler than AWS: there are never more instances than at the start, so a request waits for a free one where Lambda would
-start another; nothing is throttled or frozen; preflights reach the function, which API Gateway answers itself.
+Every instance is a process of its own, run by Lambda's runtime client, and handles one event at a time. It is simpler
+than AWS: there are never more instances than at the start, so a request waits for a free one where Lambda would start
+another; nothing is throttled or frozen; preflights reach the function, while API Gateway answers them itself.
 """
 
 import base64
@@ -25,19 +25,19 @@ from dev.paths import CHECKOUT
 from dev.user_error import UserError
 
 TEXT_TYPES = ("application/json", "application/javascript", "application/xml", "text/")
-"""Bodies of these types are handed over as they are, all others in Base64."""
+"""Bodies of these types are passed as text, all others in Base64."""
 CLIENTS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
 class FunctionInstances:
-    """Where the function answers, and the instances that do so."""
+    """The function's URL, and its instances."""
 
     url: str
     instances: list[LambdaInstance]
 
     def log(self) -> str:
-        """What all of them have written so far."""
+        """The output of all instances so far."""
         return "".join(instance.log() for instance in self.instances)
 
 
@@ -45,9 +45,9 @@ class FunctionInstances:
 def function_instances(
     count: int, variables: Mapping[str, str], *, handler: str = "backend.main.handler", root: Path = CHECKOUT
 ) -> Iterator[FunctionInstances]:
-    """So many instances, started, behind a free port of 127.0.0.1.
+    """Start so many instances behind a free port of 127.0.0.1.
 
-    :param variables: the function's environment; it gets nothing of ours
+    :param variables: the function's whole environment; it inherits no variables
     :param handler: the function, importable from `root`, as a template names it
     """
     pytest.importorskip("awslambdaric", reason="AWS publishes Lambda's runtime client for Linux only")
@@ -65,7 +65,7 @@ def function_instances(
 
 
 class _Gateway(LoopbackServer):
-    """Hands every request to an instance that has nothing to do."""
+    """Passes every request to an idle instance."""
 
     request_queue_size = CLIENTS_AT_ONCE
 
@@ -76,7 +76,7 @@ class _Gateway(LoopbackServer):
             self._idle.put(instance)
 
     def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
-        """The function's answer, or what API Gateway says where there is none."""
+        """The function's answer, or API Gateway's if there is none."""
         instance = self._idle.get()
         try:
             answer = instance.invoke(event)
@@ -94,12 +94,12 @@ class _Endpoint(Endpoint):
     server: _Gateway
 
     def _serve(self) -> None:
-        if "Transfer-Encoding" in self.headers:  # nobody here sends one; not understanding it must not go unnoticed
+        if "Transfer-Encoding" in self.headers:  # no test sends one; it is not supported, and must not be ignored
             self.send_error(HTTPStatus.LENGTH_REQUIRED)
             return
         expected = int(self.headers.get("Content-Length", 0))
         body = self.rfile.read(expected)
-        if len(body) < expected:  # the client has hung up: API Gateway hands over whole requests only
+        if len(body) < expected:  # the client has hung up; API Gateway forwards only whole requests
             self.close_connection = True
             return
         self._reply(self.server.invoke(self._event(body)))
@@ -137,7 +137,7 @@ class _Endpoint(Endpoint):
 
 
 def _text(body: bytes, content_type: str) -> str | None:
-    """The body as an event can hold it; None where it must be in Base64."""
+    """The body as an event's text; None if it must be in Base64."""
     if body and not content_type.lower().startswith(TEXT_TYPES):
         return None
     try:

@@ -1,4 +1,4 @@
-"""What a test does without a program that it needs."""
+"""What a test does when a program that it needs is missing."""
 
 import os
 from typing import NoReturn
@@ -6,8 +6,8 @@ from typing import NoReturn
 import pytest
 
 
-def missing(reason: str) -> NoReturn:
-    """Skip the test; in CI, where nothing may be left out, fail it.
+def skip_or_fail(reason: str) -> NoReturn:
+    """Skip the test; in CI, fail it.
 
     :param reason: what is missing, how to install it, and what is not tested without it
     """

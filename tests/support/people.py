@@ -1,4 +1,4 @@
-"""People who use the API in tests, the way the frontend does."""
+"""Users of the API, who send requests like the frontend."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ PASSWORD = "correct horse battery staple"
 
 @dataclass
 class Person:
-    """Somebody with an account, and the answer to the last sign-up, sign-in or refresh."""
+    """A user with an account, and the answer to their last sign-up, sign-in or refresh."""
 
     http: httpx2.Client
     password: str
@@ -19,7 +19,7 @@ class Person:
 
     @classmethod
     def sign_up(cls, http: httpx2.Client, *, password: str = PASSWORD, **details: str) -> "Person":
-        """Create an account with an e-mail of its own."""
+        """Create an account with a new e-mail."""
         body = {"email": f"{uuid4().hex}@example.com", "password": password, **details}
         response = http.post("/api/auth/signup", json=body)
         assert response.status_code == 201, response.text
@@ -37,8 +37,8 @@ class Person:
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.auth['access_token']}"}
 
-    def signs_in(self) -> "Person":
-        """The same person on another device."""
+    def sign_in_again(self) -> "Person":
+        """Sign in on another device. Gives the same user with new tokens; the old ones keep working."""
         response = self.http.post("/api/auth/signin", json={"email": self.email, "password": self.password})
         assert response.status_code == 200, response.text
         return Person(self.http, self.password, response.json())
@@ -63,22 +63,22 @@ class Person:
     def delete(self, path: str, **options: Any) -> httpx2.Response:
         return self.request("DELETE", path, **options)
 
-    def adds_task(self, title: str = "Buy milk", **members: Any) -> dict[str, Any]:
-        """Create a task and give the answer."""
+    def create_task(self, title: str = "Buy milk", **members: Any) -> dict[str, Any]:
+        """Create a task. Gives the created task."""
         response = self.post("/api/tasks", json={"title": title, **members})
         assert response.status_code == 201, response.text
         task: dict[str, Any] = response.json()
         return task
 
     def tasks(self) -> list[dict[str, Any]]:
-        """The list, as the API gives it."""
+        """The list of tasks that the API gives."""
         response = self.get("/api/tasks")
         assert response.status_code == 200, response.text
         tasks: list[dict[str, Any]] = response.json()
         return tasks
 
-    def refreshes(self) -> httpx2.Response:
-        """Exchange the refresh token; keeps the answer when it is one."""
+    def refresh(self) -> httpx2.Response:
+        """Exchange the refresh token. If that succeeds, the person has the new tokens."""
         response = self.http.post("/api/auth/refresh", json={"refresh_token": self.auth["refresh_token"]})
         if response.status_code == 200:
             self.auth = response.json()

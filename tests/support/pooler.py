@@ -1,4 +1,4 @@
-"""A real PgBouncer in transaction mode, with TLS and SCRAM towards its clients: what Neon's `-pooler` endpoint is."""
+"""A real PgBouncer in transaction mode, with TLS and SCRAM for its clients, like Neon's `-pooler` endpoint."""
 
 import os
 import shutil
@@ -21,14 +21,14 @@ from dev.embedded_postgres.account import change_owner
 from dev.embedded_postgres.server import EmbeddedPostgres
 from dev.paths import CHECKOUT
 from tests.support.database_copy import LOGIN, LOGIN_PASSWORD, DatabaseCopy
-from tests.support.missing import missing
+from tests.support.missing import skip_or_fail
 
 START_SECONDS = 30
 THIS_MACHINE = ("DNS:localhost", "IP:127.0.0.1")
 
 
 class CertificateAuthority:
-    """An authority that nobody trusts by default, and the certificates it signs."""
+    """A certificate authority that no system trusts by default, and the certificates that it signs."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -36,7 +36,7 @@ class CertificateAuthority:
         self._make("ca", "-addext", "basicConstraints=critical,CA:TRUE")
 
     def certify(self, *names: str) -> tuple[Path, Path]:
-        """Key and certificate of a server with these names, such as `DNS:localhost`."""
+        """Make key and certificate of a server with these names, such as `DNS:localhost`."""
         signed = ("-CA", str(self.ca_file), "-CAkey", str(self._directory / "ca.key"))
         return self._make("server", "-addext", f"subjectAltName={','.join(names)}", *signed)
 
@@ -55,8 +55,8 @@ class Pooler:
     :param pool_size: how many connections it opens to one database, at most
     :param max_clients: how many clients may be connected
     :param wait_seconds: how long a client may wait for one of the connections
-    :param names: what its certificate is for
-    :param password: what it knows of the login's, as text or as PostgreSQL stores it
+    :param names: the names in its certificate
+    :param password: the login's password, as text or as PostgreSQL stores it
     """
 
     def __init__(
@@ -112,12 +112,12 @@ class Pooler:
         shutil.rmtree(self._directory)
 
     def url(self, database: DatabaseCopy, *, host: str = "127.0.0.1", port: int | None = None, more: str = "") -> str:
-        """Where the application's login finds the database through this pooler, in Neon's words."""
+        """The URL of the application's login for the database through this pooler, with Neon's parameters."""
         password = LOGIN_PASSWORD.replace(" ", "%20")
         return f"postgresql://{LOGIN}:{password}@{host}:{port or self.port}/{database.name}?sslmode=require{more}"
 
     def clients(self, database: DatabaseCopy) -> int:
-        """How many are connected for this database, whether they wait, work or do nothing."""
+        """How many clients are connected for this database, whether they wait, work or are idle."""
         console = DatabaseUrl.parse(self.url(database), ca_file=str(self.ca_file))
         with closing(
             Connection(
@@ -134,7 +134,7 @@ class Pooler:
         return sum(client[name] == database.name for client in shown)
 
     def start(self) -> None:
-        """Start it, again on the same port, and wait until it accepts connections."""
+        """Start it, always on the same port, and wait until it accepts connections."""
         command = [
             sys.executable,
             "-S",
@@ -145,7 +145,7 @@ class Pooler:
             str(self._configuration),
         ]
         with (self._directory / "pgbouncer.log").open("ab") as log:
-            # The guardian ends it with this process, however that ends.
+            # The guardian ends it when this process ends, even if it is killed.
             self._guardian = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=CHECKOUT)
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
@@ -155,7 +155,7 @@ class Pooler:
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """End it at once, and every connection with it."""
+        """End it at once, with every connection."""
         if self._guardian.poll() is None:
             os.kill(int(self._pid_file.read_text()), signal.SIGTERM if _is_old() else signal.SIGQUIT)
             self._guardian.wait(START_SECONDS)
@@ -180,14 +180,14 @@ class Pooler:
 
 
 def require_pgbouncer() -> None:
-    """Skip the test where PgBouncer is missing; fail where it must not be."""
+    """Skip the test if PgBouncer is missing; in CI, fail it."""
     if _find("pgbouncer") and _find("openssl"):
         return
-    missing("PgBouncer or openssl is missing (apt install pgbouncer openssl): NOTHING BEHIND THE POOLER IS TESTED")
+    skip_or_fail("PgBouncer or openssl is missing (apt install pgbouncer openssl): NOTHING BEHIND THE POOLER IS TESTED")
 
 
 def _find(program: str) -> str | None:
-    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin")  # not in everybody's PATH
+    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin")  # not in every user's PATH
 
 
 def _pgbouncer() -> str:
@@ -197,7 +197,7 @@ def _pgbouncer() -> str:
 
 
 def _is_old() -> bool:
-    """Until 1.22, SIGTERM is the signal that ends PgBouncer at once; since then it waits for its clients."""
+    """Whether it is older than 1.23. In those versions SIGTERM ends PgBouncer at once; later it waits for clients."""
     version = subprocess.run([_pgbouncer(), "--version"], check=True, capture_output=True, text=True).stdout.split()[1]
     return tuple(map(int, version.split(".")[:2])) < (1, 23)
 

@@ -31,7 +31,6 @@ ELSEWHERE = {
     "event.json",  # the reader's own files
     "variables.json",
     "todo-api/dev",  # a secret's name
-    "…/error",  # an address of Lambda's runtime API
 }
 """What looks like a path of this repository and is none."""
 
@@ -47,7 +46,7 @@ PATH = re.compile(r"(?<!\]\()(?<![\w/.:@$~<>*…}%-])(?:\.{1,2}/)*[\w.*…][\w.<
 MODULE = re.compile(rf"(?<![\w/.@-])(?:{'|'.join(PACKAGES)})(?!\.{SUFFIX}\b)(?:\.[A-Za-z_]\w*)+(?![\w/])")
 RUN_MODULE = re.compile(r"python\S* -m (\w+(?:\.\w+)*)")
 PROGRAM = re.compile(r"(?<![\w/])\.venv/bin/([\w.-]+)")
-MAKE = re.compile(r"(?:`|&& )make\s([^`&#;|>…]*)")
+MAKE = re.compile(r"(?:`|&& )make\s([^`&#;|<>…]*)")
 MAKE_ARGUMENT = re.compile(r"([A-Z_]+)=(?:\"[^\"]*\"|\S*)|(\S+)")
 VARIABLE = re.compile(r"(?<=`)([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?=[=`])|^#?([A-Z][A-Z0-9_]+)(?==)", re.MULTILINE)
 
@@ -208,7 +207,7 @@ def _commands(_: str, text: str) -> Problems:
     targets = " ".join(re.findall(r"^([\w./-][\w./ -]*):(?!=)", makefile, re.MULTILINE)).split()
     for match in MAKE.finditer(text):
         for variable, target in MAKE_ARGUMENT.findall(match[1].partition(" ...")[0]):
-            if variable and f"$({variable})" not in makefile:
+            if variable and not re.search(rf"\$[($]{variable}\b", makefile):
                 yield match.start(), f"gives `make` {variable}, which the Makefile does not use"
             if target and not target.startswith("-") and target not in targets:
                 yield match.start(), f"names `make {target}`, which is no target"

@@ -1,4 +1,4 @@
-"""An application behind uvicorn, in a process of its own, which shares no lock with its clients.
+"""An application behind uvicorn in a process of its own, so that it shares no lock with its clients.
 
 `python -m tests.support.server_process tests.load.application:app FD` is that process. The application reads its
 environment.
@@ -24,29 +24,29 @@ STOP_SECONDS = 10
 
 @dataclass(frozen=True)
 class ServerProcess:
-    """Where it answers, which process it is, and the file it logs to."""
+    """The URL, the process and the log file of a running server."""
 
     url: str
     pid: int
     log_file: Path
 
     def log(self) -> str:
-        """What it has written so far."""
+        """Its output so far."""
         return self.log_file.read_text()
 
 
 @contextmanager
 def server_process(application: str, variables: Mapping[str, str], log_file: Path) -> Iterator[ServerProcess]:
-    """The application on a free port of 127.0.0.1. Clients may connect at once, and wait until it is ready.
+    """Start the application on a free port of 127.0.0.1. Clients may connect at once, and wait until it is ready.
 
     :param application: `module:name`
-    :param variables: its environment, besides ours
+    :param variables: its environment, in addition to this process's
     """
     with socket.create_server(("127.0.0.1", 0), backlog=CLIENTS_AT_ONCE) as listening, log_file.open("wb") as log:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.server_process", application, str(listening.fileno())],
-            stdin=subprocess.PIPE,  # closed when this process ends, however that happens: then the server ends too
+            stdin=subprocess.PIPE,  # closed when this process ends, even if it is killed; then the server ends too
             stdout=log,
             stderr=log,
             pass_fds=[listening.fileno()],
@@ -66,20 +66,20 @@ def server_process(application: str, variables: Mapping[str, str], log_file: Pat
             process.stdin.close()
 
 
-def _end_with_whoever_started_this() -> None:
+def _end_with_the_parent_process() -> None:
     sys.stdin.read()
     os._exit(1)
 
 
 def main(application: str, descriptor: int) -> None:
     """Serve until this process is stopped."""
-    threading.Thread(target=_end_with_whoever_started_this, daemon=True).start()
+    threading.Thread(target=_end_with_the_parent_process, daemon=True).start()
     config = uvicorn.Config(
         application,
         log_config=None,
         access_log=False,
         proxy_headers=False,
-        timeout_keep_alive=60,  # a slow machine makes clients pause
+        timeout_keep_alive=60,  # on a slow machine, clients pause
     )
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 

@@ -1,4 +1,4 @@
-"""A real HTTP server in a thread, for tests in which many clients come at once."""
+"""A real HTTP server in a thread, for tests with many simultaneous clients."""
 
 import threading
 import time
@@ -15,7 +15,7 @@ START_SECONDS = 30
 
 @contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
-    """The application on a free port of 127.0.0.1; gives its URL."""
+    """Serve the application on a free port of 127.0.0.1. Gives its URL."""
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
@@ -23,7 +23,7 @@ def serving(app: FastAPI) -> Iterator[str]:
         log_config=None,
         access_log=False,
         proxy_headers=False,
-        timeout_keep_alive=60,  # a slow machine makes clients pause
+        timeout_keep_alive=60,  # on a slow machine, clients pause
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

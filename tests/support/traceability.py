@@ -1,4 +1,4 @@
-"""`make traceability`: which tests prove which line of the specification, as docs/traceability.md.
+"""`make traceability`: writes docs/traceability.md, which names the tests of each line of the specification.
 
 A test says so itself: `@pytest.mark.spec("FR-019", "US2-4", "EDGE-empty-task-list")`.
 """
@@ -30,11 +30,11 @@ INTRODUCTION = (
 )
 
 Proofs = Mapping[str, Iterable[tuple[str, bool]]]
-"""By id: the tests that name it, as pytest's node ids without parameters, and whether they are long."""
+"""The tests of each id: pytest's node ids without parameters, and whether the test is marked `long`."""
 
 
 def requirements(specification: str) -> dict[str, str]:
-    """The lines of the specification that are owed, by id, in its order."""
+    """The lines of the specification that need a test, by id, in its order."""
     found: dict[str, str] = {}
     story, in_edge_cases = "", False
     for line in specification.splitlines():
@@ -52,7 +52,7 @@ def requirements(specification: str) -> dict[str, str]:
 
 
 def proofs() -> dict[str, list[tuple[str, bool]]]:
-    """What the tests say they prove. They are collected by a pytest of their own, long ones included."""
+    """The tests by the ids that they prove. A separate pytest collects them, including the long ones."""
     command = [sys.executable, "-m", "pytest", "--collect-only", "--quiet", "-p", "tests.support.traceability"]
     command += ["-m", "", "--numprocesses", "0"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
@@ -63,7 +63,7 @@ def proofs() -> dict[str, list[tuple[str, bool]]]:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """As a plugin of that pytest: print what was collected, as one line of JSON."""
+    """Runs as a plugin of that pytest: print the collected tests as one line of JSON."""
     found: dict[str, dict[str, bool]] = {}
     for item in session.items:
         name = item.nodeid.partition("[")[0]
@@ -77,7 +77,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def table(owed: Mapping[str, str], proven: Proofs) -> str:
-    """The page."""
+    """The page as Markdown."""
     rows = [f"| {identifier} | {text} | {_links(proven.get(identifier, ()))} |" for identifier, text in owed.items()]
     return "\n".join(["# From the specification to its tests", "", INTRODUCTION, "", *HEAD, *rows, ""])
 

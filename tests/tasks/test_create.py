@@ -48,7 +48,9 @@ def test_gives_the_whole_task(ada: Person) -> None:
 
 @pytest.mark.spec("FR-016", "US2-1", "SC-003")
 def test_belongs_to_its_creator_whatever_the_body_says(ada: Person, ben: Person) -> None:
-    task = ada.adds_task(user_id=ben.id, id=str(uuid4()), completed=True, version=9, created_at="2000-01-01T00:00:00Z")
+    task = ada.create_task(
+        user_id=ben.id, id=str(uuid4()), completed=True, version=9, created_at="2000-01-01T00:00:00Z"
+    )
 
     assert task["user_id"] == ada.id
     assert task["completed"] is False
@@ -59,7 +61,7 @@ def test_belongs_to_its_creator_whatever_the_body_says(ada: Person, ben: Person)
 
 @pytest.mark.spec("FR-027", "NFR-026")
 def test_is_dated_now_in_utc_with_microseconds(ada: Person) -> None:
-    task = ada.adds_task()
+    task = ada.create_task()
 
     born = datetime.fromisoformat(task["created_at"])
     assert born.strftime("%Y-%m-%dT%H:%M:%S.%fZ") == task["created_at"]
@@ -70,7 +72,7 @@ def test_is_dated_now_in_utc_with_microseconds(ada: Person) -> None:
 @pytest.mark.spec("FR-015", "FR-025")
 @pytest.mark.parametrize("description", [{}, {"description": None}, {"description": ""}], ids=["none", "null", "empty"])
 def test_may_have_no_description(ada: Person, description: dict[str, Any]) -> None:
-    assert ada.adds_task(**description)["description"] is None
+    assert ada.create_task(**description)["description"] is None
 
 
 @pytest.mark.spec("FR-024")
@@ -78,13 +80,13 @@ def test_may_have_no_description(ada: Person, description: dict[str, Any]) -> No
 def test_white_space_around_the_title_does_not_count(ada: Person, space: str) -> None:
     title = "t" * 200
 
-    assert ada.adds_task(f"{space * 50}{title}{space}")["title"] == title
+    assert ada.create_task(f"{space * 50}{title}{space}")["title"] == title
 
 
 @pytest.mark.spec("FR-024", "EDGE-special-characters-in-task-data")
 @pytest.mark.parametrize("title", ["x", "t" * 200, "👩" * 200, "Buy  milk"])
 def test_a_title_has_1_to_200_characters(ada: Person, title: str) -> None:
-    assert ada.adds_task(title)["title"] == title
+    assert ada.create_task(title)["title"] == title
 
 
 @pytest.mark.spec("FR-024", "FR-029", "US3-5", "US3-6", "SC-005")
@@ -122,7 +124,7 @@ def test_a_title_is_required(ada: Person) -> None:
 @pytest.mark.spec("FR-025", "EDGE-very-long-task-descriptions", "EDGE-special-characters-in-task-data")
 @pytest.mark.parametrize("description", ["d" * 2000, "👩" * 2000, "  kept as it is \n\n", " "])
 def test_a_description_has_up_to_2000_characters_and_is_kept_as_it_is(ada: Person, description: str) -> None:
-    assert ada.adds_task(description=description)["description"] == description
+    assert ada.create_task(description=description)["description"] == description
 
 
 @pytest.mark.spec("FR-025", "FR-029", "SC-005", "EDGE-very-long-task-descriptions")
@@ -146,7 +148,7 @@ def test_refuses_invalid_descriptions(ada: Person, description: object, message:
 @pytest.mark.spec("EDGE-special-characters-in-task-data", "NFR-004", "FR-038")
 @pytest.mark.parametrize("text", UNUSUAL_TEXTS)
 def test_text_comes_back_from_every_endpoint_just_as_it_was_given(ada: Person, text: str) -> None:
-    task = ada.adds_task(text, description=text)
+    task = ada.create_task(text, description=text)
     path = f"/api/tasks/{task['id']}"
 
     answers = [task, ada.get(path).json(), *ada.tasks(), ada.put(path, json={"title": text}).json()]
@@ -156,7 +158,7 @@ def test_text_comes_back_from_every_endpoint_just_as_it_was_given(ada: Person, t
 
 @pytest.mark.spec("EDGE-special-characters-in-task-data")
 def test_is_stored_as_the_text_itself(ada: Person, owner: OwnerConnection) -> None:
-    task = ada.adds_task("👩‍👩‍👧‍👦 <b>", description="世界")
+    task = ada.create_task("👩‍👩‍👧‍👦 <b>", description="世界")
 
     stored = owner.run("select title, description from tasks where id = :id", id=task["id"])
 

@@ -7,7 +7,7 @@ from tests.support.people import Person
 
 @pytest.mark.spec("FR-022", "US2-7")
 def test_is_204_without_a_body(ada: Person) -> None:
-    task = ada.adds_task()
+    task = ada.create_task()
 
     response = ada.delete(f"/api/tasks/{task['id']}")
 
@@ -18,7 +18,7 @@ def test_is_204_without_a_body(ada: Person) -> None:
 
 @pytest.mark.spec("FR-022", "US2-7")
 def test_removes_this_task_and_no_other(ada: Person, ben: Person) -> None:
-    kept, gone, of_ben = ada.adds_task("kept"), ada.adds_task("gone"), ben.adds_task()
+    kept, gone, of_ben = ada.create_task("kept"), ada.create_task("gone"), ben.create_task()
 
     ada.delete(f"/api/tasks/{gone['id']}")
 
@@ -28,7 +28,7 @@ def test_removes_this_task_and_no_other(ada: Person, ben: Person) -> None:
 
 @pytest.mark.spec("FR-022", "FR-031", "US3-7")
 def test_a_deleted_task_is_404_from_then_on(ada: Person) -> None:
-    path = f"/api/tasks/{ada.adds_task()['id']}"
+    path = f"/api/tasks/{ada.create_task()['id']}"
     ada.delete(path)
 
     answers = [

@@ -9,8 +9,8 @@ from tests.support.people import Person
 
 @pytest.fixture
 def task(ada: Person) -> dict[str, Any]:
-    """A task of Ada's that is completed and has a description, so that a lost member shows."""
-    created = ada.adds_task("Buy milk", description="Oat")
+    """A task of Ada's that is completed and has a description, so that a test notices a lost member."""
+    created = ada.create_task("Buy milk", description="Oat")
     toggled: dict[str, Any] = ada.patch(f"/api/tasks/{created['id']}/toggle").json()
     return toggled
 

@@ -15,7 +15,7 @@ MALFORMED = [
 
 @pytest.mark.spec("FR-018", "FR-042", "US2-3")
 def test_gives_the_task(ada: Person) -> None:
-    task = ada.adds_task("Buy milk", description="Oat")
+    task = ada.create_task("Buy milk", description="Oat")
 
     response = ada.get(f"/api/tasks/{task['id']}")
 
@@ -36,7 +36,7 @@ def test_an_unknown_id_is_404(ada: Person, method: str) -> None:
 
 @pytest.mark.spec("FR-018", "FR-031")
 def test_a_task_has_one_address(ada: Person) -> None:
-    task_id = ada.adds_task()["id"]
+    task_id = ada.create_task()["id"]
     others = [task_id.replace("-", ""), f"{{{task_id}}}", f"urn:uuid:{task_id}", f"%20{task_id}", f"{task_id}%0A"]
 
     assert [ada.get(f"/api/tasks/{other}").status_code for other in others] == [404] * len(others)

@@ -1,4 +1,4 @@
-"""Somebody else's task does not exist, whatever one does to it."""
+"""For every operation, another user's task does not exist."""
 
 from typing import Any
 from uuid import uuid4
@@ -34,7 +34,7 @@ def comparable(response: httpx2.Response) -> tuple[int, bytes, dict[str, str]]:
 def test_another_users_task_is_404_and_stays_unchanged(
     ada: Person, ben: Person, method: str, suffix: str, options: dict[str, Any]
 ) -> None:
-    task = ada.adds_task("Ada's", description="private")
+    task = ada.create_task("Ada's", description="private")
 
     response = ben.request(method, f"/api/tasks/{task['id']}{suffix}", **options)
 
@@ -49,7 +49,7 @@ def test_another_users_task_is_404_and_stays_unchanged(
 def test_another_users_task_is_answered_like_an_unknown_one(
     ada: Person, ben: Person, method: str, suffix: str, options: dict[str, Any]
 ) -> None:
-    task = ada.adds_task()
+    task = ada.create_task()
 
     foreign = ben.request(method, f"/api/tasks/{task['id']}{suffix}", **options)
     unknown = ben.request(method, f"/api/tasks/{uuid4()}{suffix}", **options)
@@ -59,7 +59,7 @@ def test_another_users_task_is_answered_like_an_unknown_one(
 
 @pytest.mark.spec("FR-014", "FR-023", "SC-003")
 def test_two_people_on_one_connection_never_see_each_other(ada: Person, ben: Person) -> None:
-    of_ada, of_ben = ada.adds_task("Ada's"), ben.adds_task("Ben's")
+    of_ada, of_ben = ada.create_task("Ada's"), ben.create_task("Ben's")
 
     for _ in range(10):
         assert ada.tasks() == [of_ada]
@@ -70,11 +70,11 @@ def test_two_people_on_one_connection_never_see_each_other(ada: Person, ben: Per
 def test_the_queries_separate_people_without_row_level_security(
     make_client: MakeClient, fresh_database: DatabaseCopy
 ) -> None:
-    """PostgreSQL's own check would hide a query that has forgotten whose task it wants."""
+    """Row level security would hide a query that lacks its condition on the user, so it is off here."""
     fresh_database.query("alter table tasks disable row level security")
     client = make_client(database_url=fresh_database.url)
     ada, ben = Person.sign_up(client), Person.sign_up(client)
-    task = ada.adds_task("Ada's", description="private")
+    task = ada.create_task("Ada's", description="private")
 
     for method, suffix, options in CASES.values():
         assert ben.request(method, f"/api/tasks/{task['id']}{suffix}", **options).status_code == 404

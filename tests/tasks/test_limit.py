@@ -1,4 +1,4 @@
-"""How many tasks one person may have."""
+"""The number of tasks that one user may have."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ LIMIT_REACHED = {"detail": "You have as many tasks as can be stored. Please dele
 @pytest.mark.spec("NFR-016")
 def test_a_task_beyond_the_limit_is_refused_with_a_sentence(make_client: MakeClient) -> None:
     ada = Person.sign_up(make_client(tasks_per_user=2))
-    tasks = [ada.adds_task(), ada.adds_task()]
+    tasks = [ada.create_task(), ada.create_task()]
 
     refused = ada.post("/api/tasks", json={"title": "one too many"})
 
@@ -29,7 +29,7 @@ def test_a_task_beyond_the_limit_is_refused_with_a_sentence(make_client: MakeCli
 @pytest.mark.spec("NFR-016")
 def test_a_deleted_task_makes_room(make_client: MakeClient) -> None:
     ada = Person.sign_up(make_client(tasks_per_user=1))
-    task = ada.adds_task()
+    task = ada.create_task()
 
     ada.delete(f"/api/tasks/{task['id']}")
 
@@ -40,7 +40,7 @@ def test_a_deleted_task_makes_room(make_client: MakeClient) -> None:
 def test_each_user_has_a_separate_limit(make_client: MakeClient) -> None:
     client = make_client(tasks_per_user=1)
     ada, ben = Person.sign_up(client), Person.sign_up(client)
-    ada.adds_task()
+    ada.create_task()
 
     assert ben.post("/api/tasks", json={"title": "Buy bread"}).status_code == 201
 
@@ -55,7 +55,7 @@ def test_of_20_at_once_exactly_as_many_succeed_as_there_is_room_for(make_setting
     ):
         ada = Person.sign_up(http)
         for _ in range(10 - room):
-            ada.adds_task()
+            ada.create_task()
 
         answers = list(
             threads.map(lambda n: ada.post("/api/tasks", json={"title": str(n)}).status_code, range(simultaneous))

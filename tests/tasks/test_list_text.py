@@ -1,4 +1,4 @@
-"""The list is written by PostgreSQL: its text must be the one that every other endpoint gives for the same task."""
+"""PostgreSQL writes the JSON of the list. A task's text must be the same there as in every other endpoint."""
 
 import asyncio
 import base64
@@ -95,7 +95,7 @@ def test_every_endpoint_gives_the_text_of_the_list(ada: Person) -> None:
 
 @pytest.mark.spec("FR-042")
 def test_the_list_has_the_members_of_the_model_in_its_order(ada: Person) -> None:
-    ada.adds_task()
+    ada.create_task()
     assert list(ada.tasks()[0]) == list(TaskPublic.model_fields)
 
 
@@ -103,7 +103,7 @@ def test_a_new_member_of_the_model_is_in_the_list_by_itself(ada: Person, monkeyp
     class WithVersion(TaskPublic):
         version: int
 
-    ada.adds_task()
+    ada.create_task()
     monkeypatch.setattr(statements, "LIST", statements.select_json_list(WithVersion))
     assert list(ada.tasks()[0]) == [*TaskPublic.model_fields, "version"]
 
@@ -119,7 +119,7 @@ AddMany = Callable[[Person, int, int], None]
 
 @pytest.fixture
 def add_many(owner: OwnerConnection) -> AddMany:
-    """Gives somebody many tasks of a certain length."""
+    """Inserts many tasks of this length for a person."""
 
     def add(person: Person, tasks: int, length: int) -> None:
         owner.run(
@@ -136,7 +136,7 @@ def add_many(owner: OwnerConnection) -> AddMany:
 
 @pytest.mark.spec("NFR-010")
 class TestCompression:
-    """A list that is large leaves compressed, because Lambda's answers end at 6 MB."""
+    """A large list is compressed, because Lambda's answers are limited to 6 MB."""
 
     def test_a_large_list_is_compressed_when_the_client_accepts_it(self, ada: Person, add_many: AddMany) -> None:
         add_many(ada, 200, 400)
@@ -170,13 +170,13 @@ class TestCompression:
         assert len(json.loads(body)) == 10_000
 
     def test_lambda_gives_a_small_list_as_text(self, ada: Person, make_client: MakeClient) -> None:
-        task = ada.adds_task("Zürich 🐘")
+        task = ada.create_task("Zürich 🐘")
         answer = invoke(make_client, ada, "gzip")
         assert (answer["isBase64Encoded"], json.loads(answer["body"])) == (False, [task])
 
 
 def invoke(make_client: MakeClient, person: Person, accept_encoding: str) -> dict[str, Any]:
-    """The list as API Gateway asks the Lambda handler for it (payload format 2.0)."""
+    """The Lambda handler's answer to API Gateway's request for the list (payload format 2.0)."""
     event = {
         "version": "2.0",
         "routeKey": "$default",
@@ -195,8 +195,8 @@ def invoke(make_client: MakeClient, person: Person, accept_encoding: str) -> dic
     }
     app: Any = make_client().app
     with closing(asyncio.new_event_loop()) as loop:
-        asyncio.set_event_loop(loop)  # Mangum asks for the current one
+        asyncio.set_event_loop(loop)  # Mangum uses the current event loop
         try:
-            return Mangum(app, lifespan="off")(event, None)  # type: ignore[arg-type]  # nothing needs the context
+            return Mangum(app, lifespan="off")(event, None)  # type: ignore[arg-type]  # the context is not used
         finally:
             asyncio.set_event_loop(None)

@@ -9,7 +9,7 @@ from tests.support.people import Person
 
 @pytest.mark.spec("FR-021", "FR-042", "US2-6")
 def test_inverts_completed_each_time(ada: Person) -> None:
-    task = ada.adds_task("Buy milk", description="Oat")
+    task = ada.create_task("Buy milk", description="Oat")
     path = f"/api/tasks/{task['id']}"
 
     done = ada.patch(f"{path}/toggle")
@@ -23,7 +23,7 @@ def test_inverts_completed_each_time(ada: Person) -> None:
 
 @pytest.mark.spec("FR-028")
 def test_moves_updated_at(ada: Person) -> None:
-    task = ada.adds_task()
+    task = ada.create_task()
 
     done = ada.patch(f"/api/tasks/{task['id']}/toggle").json()
 
@@ -34,7 +34,7 @@ def test_moves_updated_at(ada: Person) -> None:
 @pytest.mark.spec("FR-021")
 @pytest.mark.parametrize("body", [b"", b"{}", b"not JSON"])
 def test_needs_no_body_and_reads_none(ada: Person, body: bytes) -> None:
-    task = ada.adds_task()
+    task = ada.create_task()
 
     response = ada.patch(f"/api/tasks/{task['id']}/toggle", content=body)
 

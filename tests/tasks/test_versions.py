@@ -1,4 +1,4 @@
-"""ETag and If-Match: who read an older version changes nothing."""
+"""ETag and If-Match: a change that names an older version is refused."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +22,7 @@ CHANGED_MEANWHILE = {"detail": "This was changed in the meantime. Please reload 
 @pytest.fixture
 def task(ada: Person) -> dict[str, Any]:
     """A task of Ada's in its second version."""
-    created = ada.adds_task()
+    created = ada.create_task()
     edited: dict[str, Any] = ada.put(f"/api/tasks/{created['id']}", json={"title": "Buy bread"}).json()
     return edited
 
@@ -76,8 +76,8 @@ def test_a_change_of_any_other_version_is_412_and_changes_nothing(
 
 @pytest.mark.spec("EDGE-concurrent-task-updates")
 def test_of_two_changes_of_the_same_version_the_second_is_412(ada: Person) -> None:
-    path = f"/api/tasks/{ada.adds_task()['id']}"
-    phone, laptop = ada, ada.signs_in()
+    path = f"/api/tasks/{ada.create_task()['id']}"
+    phone, laptop = ada, ada.sign_in_again()
     known_to_both = {"If-Match": phone.get(path).headers["ETag"]}
 
     first = phone.put(path, json={"title": "from the phone"}, headers=known_to_both)

@@ -1,4 +1,4 @@
-"""What a request's body may be, before anybody looks at its members."""
+"""What a request's body may be, before its members are validated."""
 
 import json
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ TOO_LARGE = {"detail": "The request body is too large: at most 64 KiB are accept
 
 def send(person: Person, method: str, path: str, content: bytes, headers: dict[str, str] = JSON) -> httpx2.Response:
     if "{task_id}" in path:
-        path = path.replace("{task_id}", person.adds_task()["id"])
+        path = path.replace("{task_id}", person.create_task()["id"])
     return person.request(method, path, content=content, headers=headers)
 
 
@@ -164,7 +164,7 @@ def test_half_a_surrogate_pair_is_422_in_every_text(ada: Person, method: str, pa
 @pytest.mark.spec("FR-029", "EDGE-special-characters-in-task-data", "SC-005")
 @pytest.mark.parametrize(("method", "path", "member"), [case for case in TEXT_MEMBERS if case[2] != "password"])
 def test_nul_is_422_in_every_text_but_a_password(ada: Person, method: str, path: str, member: str) -> None:
-    """PostgreSQL cannot store it. A password is not stored, and used exactly as it is given."""
+    """PostgreSQL cannot store it. A password is not stored, so it is used exactly as it was sent."""
     content = json.dumps(valid_body(path) | {member: "before\0after@example.com"}).encode()
 
     response = send(ada, method, path, content)
@@ -174,13 +174,13 @@ def test_nul_is_422_in_every_text_but_a_password(ada: Person, method: str, path:
 
 
 def padded(size: int) -> bytes:
-    """A valid task of so many bytes."""
+    """The body of a valid task, of so many bytes."""
     start, end = b'{"title": "Buy milk", "padding": "', b'"}'
     return start + b"x" * (size - len(start) - len(end)) + end
 
 
 def in_chunks(content: bytes) -> Iterator[bytes]:
-    """A body whose length is not told beforehand."""
+    """A body that is sent without its length."""
     for start in range(0, len(content), 10_000):
         yield content[start : start + 10_000]
 

@@ -1,4 +1,4 @@
-"""Which pages may call the API from a browser, and read what it answers."""
+"""Which pages may call the API from a browser and read its answers."""
 
 import httpx2
 import pytest
@@ -97,10 +97,10 @@ def test_no_answer_allows_every_origin(client: TestClient, ada: Person) -> None:
 
 @pytest.mark.spec("FR-035", "FR-039", "SC-008", "NFR-027")
 def test_the_frontend_may_read_errors_too(make_client: MakeClient) -> None:
-    """Without these headers a browser reports a network error in place of the status. 500 and 503: test_errors.py."""
+    """Without these headers, a browser reports a network error instead of the status. 500 and 503: test_errors.py."""
     client = make_client(signups_per_address=1)
     ada, origin = Person.sign_up(client), {"Origin": ORIGIN}
-    path = f"/api/tasks/{ada.adds_task()['id']}"
+    path = f"/api/tasks/{ada.create_task()['id']}"
     somebody = {"email": "somebody@example.com", "password": "long enough"}
 
     answers = [

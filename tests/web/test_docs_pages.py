@@ -1,4 +1,4 @@
-"""The pages of the documentation: everything they load is ours, and nothing else is served beside it."""
+"""The pages of the documentation: they load files of this server only, and it serves no other files."""
 
 import re
 from html.parser import HTMLParser
@@ -22,7 +22,7 @@ each_page = pytest.mark.parametrize("page", PAGES)
 
 
 class Addresses(HTMLParser):
-    """Whatever an HTML page would load, and the scripts that stand in it."""
+    """The URLs that an HTML page loads, and its inline scripts."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ def test_a_browser_may_keep_what_has_a_version_and_nothing_else(client: TestClie
     assert versioned
     for address in versioned:
         assert client.get(address).headers["Cache-Control"] == "public, max-age=31536000, immutable"
-        assert client.get(f"{address}0").headers["Cache-Control"] == "no-store"  # another deployment's
+        assert client.get(f"{address}0").headers["Cache-Control"] == "no-store"  # the version of another deployment
     assert client.get(page).headers["Cache-Control"] == "no-store"
     assert client.get(f"{page}/start.js").headers["Cache-Control"] == "no-store"
 
@@ -108,11 +108,11 @@ def test_no_other_file_can_be_read_through_the_pages(client: TestClient, path: s
 
 
 STAGE = "docs-and-redoc"
-"""A name that tells whether the stage is taken for the page."""
+"""A stage whose name begins like a page's path, so that a confusion of the two is noticed."""
 
 
 class BehindStage:
-    """The application as the Lambda handler calls it: it sees the path without the stage, the event has all of it."""
+    """Calls the application like the Lambda handler: the path is without the stage, and the event has both."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

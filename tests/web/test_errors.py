@@ -1,4 +1,4 @@
-"""Every error of the contract: its status, its sentence, its shape. Those of bodies are in test_bodies.py."""
+"""The errors of the contract: status, sentence and shape. Those of request bodies are in test_bodies.py."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ UNKNOWN_ID = "01890000-0000-7000-8000-000000000000"
 
 @pytest.fixture
 def task_path(ada: Person) -> str:
-    return f"/api/tasks/{ada.adds_task()['id']}"
+    return f"/api/tasks/{ada.create_task()['id']}"
 
 
 UNKNOWN_ADDRESSES = [
@@ -92,7 +92,7 @@ def test_a_trailing_slash_means_the_same_address_without_a_redirect(
 
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> str:
-    """Listing tasks fails with a secret in the exception's text and in the variables around it. Gives the secret."""
+    """Make listing tasks fail with a secret in the exception's text and in local variables. Gives the secret."""
     secret = "postgresql://owner:s3cr3t@db.internal/prod"
 
     def fail(*_: Any) -> str:
@@ -138,7 +138,7 @@ def test_a_500_carries_the_cors_headers_so_that_a_browser_can_read_it(ada: Perso
 
 @pytest.mark.spec("US3-9", "SC-010")
 def test_the_request_after_a_500_works(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    task = ada.adds_task()
+    task = ada.create_task()
 
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError
@@ -154,7 +154,7 @@ def test_the_request_after_a_500_works(ada: Person, monkeypatch: pytest.MonkeyPa
 def test_every_error_is_one_sentence_for_a_person(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
     client = make_client(signin_failures_per_account_and_address=1)
     ada = Person.sign_up(client)
-    path, account = f"/api/tasks/{ada.adds_task()['id']}", {"email": ada.email, "password": "not the password"}
+    path, account = f"/api/tasks/{ada.create_task()['id']}", {"email": ada.email, "password": "not the password"}
     no_database = make_client(database_url="postgresql://todo_api:x@127.0.0.1:1/none")
 
     answers = {

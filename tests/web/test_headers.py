@@ -1,4 +1,4 @@
-"""Headers that every answer has."""
+"""The headers of every answer."""
 
 import asyncio
 import re
@@ -82,7 +82,7 @@ def test_no_answer_names_the_software_or_sets_a_cookie(ada: Person) -> None:
 )
 def test_a_long_list_is_compressed_when_the_client_accepts_it(ada: Person, accepted: str, encoding: str | None) -> None:
     for _ in range(GZIP_MINIMUM_BYTES // 2000 // 4 + 1):  # four bytes each
-        ada.adds_task(description="😀" * 2000)
+        ada.create_task(description="😀" * 2000)
 
     response = ada.get("/api/tasks", headers={"Accept-Encoding": accepted})
 
@@ -93,7 +93,7 @@ def test_a_long_list_is_compressed_when_the_client_accepts_it(ada: Person, accep
 
 @pytest.mark.spec("SC-006", "NFR-004")
 def test_very_many_headers_are_combined_quickly() -> None:
-    """It happens before anybody is asked who they are; comparing each with each other took half a minute."""
+    """It happens before authentication. Comparing each header with each other one took half a minute."""
     combined: list[Scope] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

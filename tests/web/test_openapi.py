@@ -26,7 +26,7 @@ STATUSES = {
     ("PATCH", "/api/tasks/{task_id}/toggle"): {"200", "401", "404", "412", "503"},
     ("DELETE", "/api/tasks/{task_id}"): {"204", "401", "404", "412", "503"},
 }
-"""DESIGN.md, "HTTP contract"."""
+"""The statuses of each operation, besides ALWAYS_POSSIBLE."""
 
 OPERATION_IDS = [
     *("info", "health", "sign_up", "sign_in", "refresh", "sign_out"),
@@ -39,7 +39,7 @@ each_operation = pytest.mark.parametrize(
 
 
 def schema_of(content: dict[str, Any]) -> str:
-    """The name of the model that a body has."""
+    """The name of a body's model."""
     schema = content["content"]["application/json"]["schema"]
     return str(schema.get("items", schema)["$ref"]).rpartition("/")[2]
 
@@ -199,7 +199,7 @@ def test_an_answer_always_has_all_its_members(model: str, members: list[str]) ->
 
 @pytest.mark.spec("SC-009", "SC-019", "FR-003", "FR-025", "FR-036")
 def test_the_limits_of_requests_are_in_their_schemas() -> None:
-    """Those of titles, names and e-mails are patterns, which test_text.py compares with the code."""
+    """The limits of titles, names and e-mails are patterns. test_text.py compares those with the code."""
     password = SCHEMAS["SignUp"]["properties"]["password"]
     [description, null] = SCHEMAS["TaskCreate"]["properties"]["description"]["anyOf"]
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of text is what the code accepts: neither more nor less."""
+"""The patterns of the OpenAPI document accept exactly the texts that the code accepts."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from backend.web.text import SPACE
 
 any_text = st.text(max_size=30)
 spaces = st.text(st.characters(whitelist_categories=["Zs", "Zl", "Zp", "Cc"]), max_size=5)
-"""White space, and what only looks like it."""
+"""White space, and characters that only look like it."""
 around_the_limit = st.builds(
     lambda before, inside, count, after: before + (inside * count)[:count] + after,
     spaces,

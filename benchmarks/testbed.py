@@ -1,4 +1,4 @@
-"""What the measurements stand on: PostgreSQL, PgBouncer, and for each application a database with the same people."""
+"""Starts what the measurements need: PostgreSQL, PgBouncer, and for each application a database with the same users."""
 
 import asyncio
 import shutil
@@ -22,22 +22,22 @@ from backend.auth.tokens import Kind, Tokens
 from backend.aws.handler import GatewayHandler
 from backend.migrations.apply import migrate
 from backend.settings import Settings
-from benchmarks.budget import USUAL, Budget
+from benchmarks.budget import Budget
 from benchmarks.stock import create_shared_tls_stock_app, create_stock_app
 from dev.embedded_postgres.server import EmbeddedPostgres
-from tests.auth.gateway import CONTEXT
 from tests.conftest import FAST_POSTGRES, NO_LIMITS, ORIGIN, SECRET
 from tests.support.database_copy import LOGIN, DatabaseCopy, connect
+from tests.support.gateway import CONTEXT
 from tests.support.people import PASSWORD
 from tests.support.pooler import Pooler, require_pgbouncer
 
 SERVER_CONNECTIONS = 20
-TASKS_IN_A_CROWDS_LIST = 10
+TASKS_PER_CLIENT = 10
 
 CA_BUNDLES = ("/etc/pki/tls/cert.pem", "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem")
-"""All of the system's CA certificates in one file, where Amazon Linux, Debian and macOS have it."""
+"""The file with all of the system's CA certificates, on Amazon Linux, Debian and macOS."""
 
-ADD_USER = "insert into users (email, password_hash, name) values (:email, :hash, 'Somebody') returning id"
+ADD_USER = "insert into users (email, password_hash, name) values (:email, :hash, 'Ada Lovelace') returning id"
 ADD_SIGN_IN = """
     insert into refresh_tokens (user_id, current_jti, expires_at)
     values (:user_id, gen_random_uuid(), now() + interval '7 days') returning id
@@ -53,82 +53,85 @@ ADD_TASKS = """
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody with an account, signed in, whom both databases know."""
+    """A user who is signed in, in both databases."""
 
     email: str
     access_token: str
 
     @property
     def headers(self) -> dict[str, str]:
-        """What makes a request this person's."""
+        """The headers with which a request is this user's."""
         return {"authorization": f"Bearer {self.access_token}"}
 
 
 @dataclass(frozen=True)
-class People:
-    """Who is in the databases."""
+class Accounts:
+    """The users in the databases."""
 
     with_list: dict[int, Account]
-    """By the length of their list."""
+    """For each length of the list, a user with so many tasks."""
     readers: list[Account]
     writers: list[Account]
 
 
 @dataclass(frozen=True)
 class Application:
-    """One of those that are compared."""
+    """One of the applications that are compared."""
 
     name: str
     create: Callable[[Settings], FastAPI]
     handler: Callable[[FastAPI], Callable[[Any, Any], dict[str, Any]]]
     database: DatabaseCopy
     deployed_handler: str
-    """The function as a template names it."""
+    """The Lambda handler, as `Handler` in template.yaml would name it."""
 
     def function(self, settings: Settings) -> Callable[[dict[str, Any]], dict[str, Any]]:
-        """It as a Lambda function: takes an event, gives the answer. The event loop is kept, as it is there."""
+        """The application as a Lambda function, which takes an event and returns the answer.
+
+        It keeps its event loop between events, as on Lambda.
+        """
         handler = self.handler(self.create(settings))
         return lambda event: handler(event, CONTEXT)
 
 
 @dataclass(frozen=True)
-class Laboratory:
-    """The applications, and how they reach their databases."""
+class Testbed:
+    """The applications, and the settings with which they reach their databases."""
 
     pooler: Pooler | None
     ours: Application
     stock: Application
     shared_tls_stock: Application
-    people: People
+    accounts: Accounts
     budget: Budget
     ca_bundle: Path | None
-    """What a TLS context reads that is told nothing else."""
+    """The file of CA certificates that a TLS context loads by default."""
 
     @property
     def applications(self) -> tuple[Application, Application]:
-        """The two that differ in everything measured, ours first."""
+        """This project and stock."""
         return self.ours, self.stock
 
     @property
     def tls_applications(self) -> tuple[Application, Application, Application]:
-        """Those that differ where TLS connections are made, ours first."""
+        """This project, stock, and stock with one TLS context: they differ when they make TLS connections."""
         return self.ours, self.stock, self.shared_tls_stock
 
     def through_pooler(self, application: Application, *, port: int | None = None) -> Settings:
-        """A TLS connection per request, through the pooler; with `port`, by way of a proxy in front of it."""
+        """Settings for a TLS connection per request through the pooler, or through a proxy on `port` in front of it."""
         assert self.pooler is not None
         url = self.pooler.url(application.database, port=port)
         return _settings(database_url=url, database_ca_file=str(self.pooler.ca_file))
 
     def with_pool(self, application: Application) -> Settings:
-        """A pool of the application's own, straight to PostgreSQL, as `make start` has it."""
+        """Settings for a connection pool in the application, directly to PostgreSQL, as `make start` has it."""
         return _settings(database_url=application.database.url, database_pool_size=SERVER_CONNECTIONS)
 
 
 def _stored_password(server: EmbeddedPostgres) -> str:
-    """What PostgreSQL keeps of the login's password, which is what Neon's pooler has of it.
+    """The login's SCRAM verifier, as PostgreSQL stores it. Neon's pooler also has the verifier, not the password.
 
-    With the password itself PgBouncer would hash it anew for every client: 5 ms that hide what the applications take.
+    With the password PgBouncer would derive a verifier for every client, which takes 5 ms and hides the differences.
     """
     with connect(server.url()) as owner:
         [[secret]] = owner.run("select rolpassword from pg_authid where rolname = :login", login=LOGIN)
@@ -136,34 +139,37 @@ def _stored_password(server: EmbeddedPostgres) -> str:
 
 
 @contextmanager
-def laboratory(say: Callable[[str], None], budget: Budget = USUAL) -> Iterator[Laboratory]:
-    """Build it, and clear it away. Without PgBouncer it has no pooler, and says so."""
+def build_testbed(log_progress: Callable[[str], None], budget: Budget) -> Iterator[Testbed]:
+    """Start the servers and create the databases, and remove them when the block ends.
+
+    Where PgBouncer is missing there is no pooler, and a line of `log_progress` says so.
+    """
     directory = Path(tempfile.mkdtemp(prefix="todo-api-bench-"))
     directory.chmod(0o711)  # root's PostgreSQL runs as `nobody`
     loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)  # Mangum asks for it
+    asyncio.set_event_loop(loop)  # Mangum uses the current event loop
     try:
         with ExitStack() as running:
             server = running.enter_context(EmbeddedPostgres(directory / "postgres", FAST_POSTGRES))
-            ours, stock, people = _databases(server, budget)
+            ours, stock, accounts = _databases(server, budget)
             pooler = (
                 running.enter_context(Pooler(server, pool_size=SERVER_CONNECTIONS, password=_stored_password(server)))
-                if _can_pool(say)
+                if _can_pool(log_progress)
                 else None
             )
             module = "benchmarks.stock_deployed"
-            yield Laboratory(
+            yield Testbed(
                 pooler,
                 Application("this project", create_app, GatewayHandler, ours, "backend.main.handler"),
-                Application("stock", create_stock_app, _plain_handler, stock, f"{module}.handler"),
+                Application("stock", create_stock_app, _mangum_handler, stock, f"{module}.handler"),
                 Application(
                     "stock, one TLS context",
                     create_shared_tls_stock_app,
-                    _plain_handler,
+                    _mangum_handler,
                     stock,
                     f"{module}.shared_tls_handler",
                 ),
-                people,
+                accounts,
                 budget,
                 running.enter_context(_one_ca_bundle()),
             )
@@ -175,10 +181,9 @@ def laboratory(say: Callable[[str], None], budget: Budget = USUAL) -> Iterator[L
 
 @contextmanager
 def _one_ca_bundle() -> Iterator[Path | None]:
-    """Have the system's CA certificates read from one file, as on Amazon Linux, which Lambda runs.
+    """Have OpenSSL read the system's CA certificates from one file, as on Amazon Linux, which Lambda runs.
 
-    Where a distribution keeps each in a file of its own, OpenSSL would look for one when it is needed, and reads none
-    in advance.
+    Other distributions have one file for each certificate, which OpenSSL reads only when it needs it.
     """
     candidates = (ssl.get_default_verify_paths().cafile, *CA_BUNDLES)
     bundle = next((Path(each) for each in candidates if each and Path(each).is_file()), None)
@@ -188,7 +193,7 @@ def _one_ca_bundle() -> Iterator[Path | None]:
         yield bundle
 
 
-def _plain_handler(app: FastAPI) -> Mangum:
+def _mangum_handler(app: FastAPI) -> Mangum:
     return Mangum(app, lifespan="off")
 
 
@@ -197,23 +202,23 @@ def _settings(**values: Any) -> Settings:
     return Settings(_env_file=None, **NO_LIMITS, **values)
 
 
-def _databases(server: EmbeddedPostgres, budget: Budget) -> tuple[DatabaseCopy, DatabaseCopy, People]:
+def _databases(server: EmbeddedPostgres, budget: Budget) -> tuple[DatabaseCopy, DatabaseCopy, Accounts]:
     ours, stock = DatabaseCopy(server, "ours"), DatabaseCopy(server, "stock")
     ours.create(source="template1")
     migrate(ours.owner_url, ours.url, lambda _: None)
-    people = _populate(ours, budget)
+    accounts = _populate(ours, budget)
     stock.create(source=ours.name)
-    # The plain application's login has its rights without roles, and nothing is checked row by row.
+    # Stock does not change roles, so its login needs these rights itself, and no row level security.
     stock.query(
         f"grant select, insert, update, delete on users, refresh_tokens, tasks to {LOGIN}",
         "alter table tasks disable row level security",
     )
     for database in (ours, stock):
         database.query("vacuum analyze")
-    return ours, stock, people
+    return ours, stock, accounts
 
 
-def _populate(database: DatabaseCopy, budget: Budget) -> People:
+def _populate(database: DatabaseCopy, budget: Budget) -> Accounts:
     password_hash = passwords.hash_password(PASSWORD)
     tokens, now = Tokens(SECRET), int(time.time())
     with database.connect_as_owner() as owner:
@@ -226,17 +231,17 @@ def _populate(database: DatabaseCopy, budget: Budget) -> People:
             ids: dict[str, UUID] = {"user_id": user_id, "sign_in_id": sign_in_id}
             return Account(email, tokens.sign(Kind.ACCESS, **ids, issued_at=now, expires_at=now + 24 * 3600))
 
-        return People(
+        return Accounts(
             with_list={length: add(length) for length in budget.list_rounds},
-            readers=[add(TASKS_IN_A_CROWDS_LIST) for _ in range(budget.most_clients)],
+            readers=[add(TASKS_PER_CLIENT) for _ in range(budget.most_clients)],
             writers=[add(0) for _ in range(budget.most_clients)],
         )
 
 
-def _can_pool(say: Callable[[str], None]) -> bool:
+def _can_pool(log_progress: Callable[[str], None]) -> bool:
     try:
         require_pgbouncer()
     except pytest.skip.Exception as missing:
-        say(f"{missing}; ALL ROWS THROUGH THE POOLER ARE LEFT OUT")
+        log_progress(f"{missing}; ALL ROWS THROUGH THE POOLER ARE LEFT OUT")
         return False
     return True

@@ -1,4 +1,4 @@
-"""What every answer has to be, whatever was asked: the contract's error shape, its headers, and nothing given away."""
+"""Checks that an answer keeps to the contract: known status, headers, shape of errors, and no disclosed secret."""
 
 import json
 import re
@@ -9,37 +9,39 @@ from tests.conftest import ORIGIN
 from tests.support.contract import OPERATIONS
 from tests.web.test_headers import ALWAYS
 
-MARK = "hunter2-was-here"
-"""Stands wherever a client puts a secret; no refusal repeats it."""
-OF_ANY_ADDRESS = {200, 400, 404, 405}
-"""Preflights and their refusal, unknown addresses, methods that an address does not have."""
-KNOWN = OF_ANY_ADDRESS | {int(status) for _, _, operation in OPERATIONS for status in operation["responses"]} - {500}
+SECRET_MARK = "hunter2-was-here"
+"""The secret that hostile requests send. No refusal repeats it."""
+STATUSES_OF_ANY_PATH = {200, 400, 404, 405}
+"""Of preflights and refused preflights, of unknown paths, and of methods that a path does not have."""
+KNOWN_STATUSES = STATUSES_OF_ANY_PATH | {
+    int(status) for _, _, operation in OPERATIONS for status in operation["responses"]
+} - {500}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer, wherever it came from. Names of headers are in lower case."""
+    """An HTTP answer of a server or of the function. Names of headers are in lower case."""
 
     status: int
     headers: dict[str, str]
     body: bytes
 
     @property
-    def is_the_server_s_own(self) -> bool:
-        """Whether uvicorn refused what is no HTTP: then no application was asked, and it knows no contract."""
+    def is_from_uvicorn(self) -> bool:
+        """Whether uvicorn refused malformed HTTP. The application did not see it, so the contract does not apply."""
         return self.status == 400 and self.body == b"Invalid HTTP request received."
 
     def json(self) -> Any:
         return json.loads(self.body)
 
 
-def check(answer: Answer, *, origin: str | None = ORIGIN, method: bytes = b"GET") -> None:
+def check_contract(answer: Answer, *, origin: str | None = ORIGIN, method: bytes = b"GET") -> None:
     """Fail unless the answer keeps to the contract.
 
-    :param origin: who asked, where a page that may did
-    :param method: how; the answer to HEAD has no body
+    :param origin: the allowed origin of the request, if it had one
+    :param method: the method of the request; the answer to HEAD has no body
     """
-    assert answer.status in KNOWN
+    assert answer.status in KNOWN_STATUSES
     assert {name: answer.headers.get(name.lower()) for name in ALWAYS} == ALWAYS
     assert re.fullmatch(r"[0-9a-f-]{32,36}", answer.headers["x-request-id"])
     assert answer.headers.get("access-control-allow-origin") == origin
@@ -50,7 +52,7 @@ def check(answer: Answer, *, origin: str | None = ORIGIN, method: bytes = b"GET"
 
 
 def check_refusal(answer: Answer) -> None:
-    """Fail unless this is an error as the frontend shows it, without anything of what was sent in confidence."""
+    """Fail unless this is an error in the contract's shape that does not repeat the secret."""
     assert answer.headers["content-type"] == "application/json"
     body = answer.json()
     assert set(body) == ({"detail", "errors"} if answer.status == 422 else {"detail"})
@@ -58,4 +60,4 @@ def check_refusal(answer: Answer) -> None:
     assert isinstance(body["detail"], str)
     for error in body.get("errors", ()):
         assert {name: type(value) for name, value in error.items()} == {"field": str, "message": str}
-    assert MARK not in f"{answer.body!r}{answer.headers}"
+    assert SECRET_MARK not in f"{answer.body!r}{answer.headers}"

@@ -1,4 +1,4 @@
-"""Nothing that is nobody's business leaves the process: neither in the log nor in an error's answer."""
+"""Nothing confidential leaves the process, neither in the log nor in the answer to an error."""
 
 import os
 import re
@@ -17,15 +17,19 @@ from pg8000.native import Connection as OwnerConnection
 
 from tests.support.database_copy import LOGIN_PASSWORD, DatabaseCopy
 
-AUTH_SECRET = "hygiene-secret-that-signs-everything-0123456789"
-PREVIOUS_SECRET = "hygiene-secret-that-signed-before-0123456789"
-PASSWORD = "hygienic-Passw0rd-of-ada"
-WRONG = "hygienic-Wr0ng-guess"
-SHORT = "hyg1en"
-EMAIL, BENS_EMAIL, UNKNOWN_EMAIL = "hygienic.ada@example.com", "hygienic.ben@example.com", "hygienic.eve@example.org"
-NAME = "Hygienic Ada"
-TITLE = "hygienic title of a task"
-BROKEN_HASH = "$hygienic$broken-hash"
+AUTH_SECRET = "confidential-secret-that-signs-everything-0123456789"
+PREVIOUS_SECRET = "confidential-secret-that-signed-before-0123456789"
+PASSWORD = "confidential-Passw0rd-of-ada"
+WRONG = "confidential-Wr0ng-guess"
+SHORT = "c0nfid"
+EMAIL, BENS_EMAIL, UNKNOWN_EMAIL = (
+    "confidential.ada@example.com",
+    "confidential.ben@example.com",
+    "confidential.eve@example.org",
+)
+NAME = "Confidential Ada"
+TITLE = "confidential title of a task"
+BROKEN_HASH = "$confidential$broken-hash"
 CHILD_SECONDS = 30
 
 SQL = re.compile(
@@ -35,18 +39,18 @@ SQL = re.compile(
 )
 
 
-class Session:
-    """A long conversation with the API, and everything of it that must not be told to anybody else."""
+class RecordedSession:
+    """A client of the API that keeps all answers, and everything that must stay confidential."""
 
     def __init__(self, http: httpx2.Client) -> None:
         self._http = http
         self.answers: list[httpx2.Response] = []
-        self.private = {
+        self.secrets = {
             *(AUTH_SECRET, PREVIOUS_SECRET, PASSWORD, WRONG, SHORT, NAME, TITLE, BROKEN_HASH),
             *(LOGIN_PASSWORD, LOGIN_PASSWORD.replace(" ", "%20")),
         }
         for email in (EMAIL, BENS_EMAIL, UNKNOWN_EMAIL):
-            self.private |= {email, email.partition("@")[0], email.upper()}
+            self.secrets |= {email, email.partition("@")[0], email.upper()}
 
     def send(self, method: str, path: str, token: str | None = None, **options: Any) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -54,11 +58,11 @@ class Session:
         self.answers.append(response)
         if response.status_code in (200, 201) and "access_token" in response.text:
             for name in ("access_token", "refresh_token"):
-                self.keep_private(response.json()[name])
+                self.add_secret(response.json()[name])
         return response
 
-    def keep_private(self, token: str) -> None:
-        self.private |= {token, *token.split(".")}
+    def add_secret(self, token: str) -> None:
+        self.secrets |= {token, *token.split(".")}
 
     def post(self, path: str, body: object = None, token: str | None = None) -> httpx2.Response:
         return self.send("POST", path, token, json=body)
@@ -66,9 +70,9 @@ class Session:
     def statuses(self) -> set[int]:
         return {answer.status_code for answer in self.answers}
 
-    def told_in(self, text: str) -> list[str]:
-        """The private things that this text tells."""
-        return [secret for secret in self.private if secret in text]
+    def secrets_in(self, text: str) -> list[str]:
+        """The secrets that this text contains."""
+        return [secret for secret in self.secrets if secret in text]
 
 
 @pytest.fixture
@@ -95,8 +99,8 @@ def server(fresh_database: DatabaseCopy, log: Path) -> Iterator[subprocess.Popen
     }
     with socket.socket() as listening, log.open("wb") as output:
         listening.bind(("127.0.0.1", 0))
-        listening.listen()  # from here on clients may come, and wait
-        command = [sys.executable, "-m", "tests.support.loud_server", str(listening.fileno())]
+        listening.listen()  # from here on, clients may connect and wait
+        command = [sys.executable, "-m", "tests.support.debug_server", str(listening.fileno())]
         child = subprocess.Popen(
             [*command, f"http://127.0.0.1:{listening.getsockname()[1]}"],
             env=environment,
@@ -110,8 +114,8 @@ def server(fresh_database: DatabaseCopy, log: Path) -> Iterator[subprocess.Popen
     child.wait(CHILD_SECONDS)
 
 
-def converse(session: Session, owner: OwnerConnection) -> None:
-    """Everything that the API can answer, failures of all kinds included."""
+def provoke_every_answer(session: RecordedSession, owner: OwnerConnection) -> None:
+    """Send requests that get every kind of answer, including all failures."""
     account = {"email": EMAIL, "password": PASSWORD, "name": NAME}
     bens_account = {**account, "email": BENS_EMAIL}
     auth = session.post("/api/auth/signup", account).json()
@@ -146,7 +150,7 @@ def converse(session: Session, owner: OwnerConnection) -> None:
     session.send("TRACE", "/api/tasks", token)
     session.send("GET", "/nowhere", token)
     forged = f"{token[:-4]}AAAA"
-    session.keep_private(forged)
+    session.add_secret(forged)
     session.send("GET", "/api/tasks", forged)
     session.post("/api/auth/refresh", {"refresh_token": forged})
     session.post("/api/auth/refresh", {"refresh_token": [auth["refresh_token"]]})
@@ -163,9 +167,9 @@ def converse(session: Session, owner: OwnerConnection) -> None:
     session.post("/api/auth/signout", token=bens["access_token"])
     session.post("/api/auth/signout", token=bens["access_token"])
 
-    # What only a broken database does, and what PostgreSQL would say of it with everything it knows.
+    # Failures of a broken database, whose messages in PostgreSQL contain values and statements.
     [[ben]] = owner.run("select password_hash from users where email = :email", email=BENS_EMAIL)
-    session.private |= {ben, *(part for part in ben.split("$") if len(part) > 20)}
+    session.secrets |= {ben, *(part for part in ben.split("$") if len(part) > 20)}
     owner.run("update users set password_hash = :broken where email = :email", broken=BROKEN_HASH, email=BENS_EMAIL)
     session.post("/api/auth/signin", {"email": BENS_EMAIL, "password": PASSWORD})
     owner.run("update users set password_hash = :hash where email = :email", hash=ben, email=BENS_EMAIL)
@@ -194,22 +198,24 @@ def test_neither_the_log_nor_errors_contain_anything_confidential(
 ) -> None:
     assert isinstance(server.args, list)
     with fresh_database.connect_as_owner() as owner, httpx2.Client(base_url=str(server.args[-1])) as http:
-        session = Session(http)
-        converse(session, owner)
+        session = RecordedSession(http)
+        provoke_every_answer(session, owner)
     server.send_signal(signal.SIGTERM)
     server.wait(CHILD_SECONDS)
-    written = log.read_text()
+    logged = log.read_text()
 
     assert session.statuses() >= {200, 201, 400, 401, 404, 405, 409, 412, 413, 422, 429, 500, 503}
-    assert session.told_in(written) == []
-    assert [match[0] for match in SQL.finditer(written)] == []
-    assert written.count('"message":"Request"') == len(session.answers)
-    assert "Refresh token reused" in written
-    assert "Unhandled error" in written
-    assert "Database unavailable" in written
-    assert "DEBUG" in written, "it was not as talkative as it gets"
+    assert session.secrets_in(logged) == []
+    assert [match[0] for match in SQL.finditer(logged)] == []
+    assert logged.count('"message":"Request"') == len(session.answers)
+    assert "Refresh token reused" in logged
+    assert "Unhandled error" in logged
+    assert "Database unavailable" in logged
+    assert "DEBUG" in logged, "it was not as talkative as it gets"
     errors = [answer for answer in session.answers if answer.status_code >= 400]
-    told = {f"{answer.request.method} {answer.request.url}": f"{answer.headers}{answer.text}" for answer in errors}
-    assert {request: session.told_in(answer) for request, answer in told.items() if session.told_in(answer)} == {}
-    assert [answer for answer in told.values() if SQL.search(answer)] == []
+    texts = {f"{answer.request.method} {answer.request.url}": f"{answer.headers}{answer.text}" for answer in errors}
+    assert {
+        request: session.secrets_in(answer) for request, answer in texts.items() if session.secrets_in(answer)
+    } == {}
+    assert [answer for answer in texts.values() if SQL.search(answer)] == []
     assert all(answer.headers["Cache-Control"] == "no-store" for answer in session.answers)

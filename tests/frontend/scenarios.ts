@@ -1,22 +1,22 @@
-// What people do in the frontend, told once for Node and for a page in a browser. A story gives back what it has seen.
+// What users do in the frontend, for Node and for a page in a browser. A scenario returns the results to check.
 
 import axios from "axios";
 
-import { TodoClient, type Auth, type Keeper, type Task } from "./client.js";
+import { TodoClient, type Auth, type TokenStore, type Task } from "./client.js";
 
-export interface Place {
+export interface Environment {
   /** The API. */
   api: string;
-  /** The frontend's own server, which answers a POST after a quarter of an hour: then an access token has expired. */
+  /** The frontend's server. A POST to it advances the API's clock by 15 minutes: then an access token has expired. */
   frontend: string;
-  keeper: Keeper;
+  store: TokenStore;
 }
 
 const password = "correct horse battery staple";
 const CYCLES = 20;
 
-export async function expiredTokens({ api, frontend, keeper }: Place) {
-  const client = new TodoClient(api, keeper);
+export async function expiredTokens({ api, frontend, store }: Environment) {
+  const client = new TodoClient(api, store);
   const first = await client.signUp({ email: newEmail(), password, name: "Ada" });
   const task = await client.create({ title: "Water the plants" });
   const answers: unknown[] = [];
@@ -31,7 +31,7 @@ export async function expiredTokens({ api, frontend, keeper }: Place) {
       ])),
     );
   }
-  const last = kept(client);
+  const last = authOf(client);
   const { completed } = (await client.task(task.id)).data;
   const counted = { ...client.counted };
   await client.signOut();
@@ -49,8 +49,8 @@ export async function expiredTokens({ api, frontend, keeper }: Place) {
   };
 }
 
-export async function everyError({ api, keeper }: Place, noDatabase: string) {
-  const client = new TodoClient(api, keeper);
+export async function everyError({ api, store }: Environment, noDatabase: string) {
+  const client = new TodoClient(api, store);
   const email = newEmail();
   await client.signUp({ email, password });
   const task = await client.create({ title: "Water the plants", description: null });
@@ -81,8 +81,8 @@ export async function everyError({ api, keeper }: Place, noDatabase: string) {
   };
 }
 
-/** A page that is not the frontend, and has got hold of a token. */
-export async function foreignPage({ api }: Place, { access_token }: Auth) {
+/** A page of another origin that has got a token. */
+export async function foreignPage({ api }: Environment, { access_token }: Auth) {
   const headers = { Authorization: `Bearer ${access_token}` };
   return {
     simple: await outcome(axios.get(`${api}/`)),
@@ -93,7 +93,7 @@ export async function foreignPage({ api }: Place, { access_token }: Auth) {
   };
 }
 
-/** What a script gets to read of an answer. */
+/** What a script can read of an answer. */
 async function outcome(answer: Promise<unknown>) {
   try {
     const given = await answer;
@@ -115,7 +115,7 @@ function statusOf(answer: unknown): number | undefined {
   return typeof answer === "object" && answer !== null && "status" in answer ? Number(answer.status) : undefined;
 }
 
-function kept(client: TodoClient): Auth {
+function authOf(client: TodoClient): Auth {
   if (client.auth === null) throw new Error("signed out by accident");
   return client.auth;
 }

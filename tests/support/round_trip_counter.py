@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that counts network round trips: exactly, and without a clock."""
+"""A TCP proxy on loopback that counts network round trips exactly, without measuring time."""
 
 import asyncio
 import threading
@@ -16,11 +16,11 @@ EMPTY_CERTIFICATE_BYTES = 4 + 1 + 3 + 1 + 16
 """Handshake header, context, an empty list (RFC 8446, 4.4.2); the record's inner type; the cipher's tag."""
 
 
-class FlightCounter:
-    """Forwards connections to a port of this machine, and counts what a distance in between would cost.
+class RoundTripCounter:
+    """Forwards connections to a port of this machine, and counts the round trips that a client waits for.
 
-    A round trip is: the client sent something, and the server answered. To connect is one more. What the server says
-    after the client's last words is waited for by nobody, and does not count.
+    A round trip is: the client sent something, and the server answered. Connecting is one more. An answer to the
+    client's last message (Terminate) does not count, because the client does not wait for it.
     """
 
     def __init__(self, port: int) -> None:
@@ -49,7 +49,7 @@ class FlightCounter:
         return self._closed_round_trips + sum(exchange.round_trips for exchange in self._open)
 
     def wait_until_closed(self) -> None:
-        """Wait until the clients have hung up, so that `round_trips` is final."""
+        """Wait until the clients have closed their connections, so that `round_trips` is final."""
         self._run(asyncio.wait_for(self._until_closed(), WAIT_SECONDS))
 
     async def _until_closed(self) -> None:
@@ -81,7 +81,7 @@ class FlightCounter:
 
 
 class _Exchange:
-    """Who spoke last on one connection, and how often an answer came."""
+    """The state of one connection: which side sent last, and how many answers came."""
 
     def __init__(self) -> None:
         self._heard = 1  # to connect
@@ -100,7 +100,7 @@ class _Exchange:
             self._is_asked, self._is_answered = False, True
 
     def close(self) -> None:
-        self._is_answered = False  # the client's last words were a goodbye
+        self._is_answered = False  # the client's last message was Terminate
 
 
 async def _forward(flights: AsyncIterator[bytes], sink: StreamWriter, note: Callable[[], None]) -> None:
@@ -110,7 +110,7 @@ async def _forward(flights: AsyncIterator[bytes], sink: StreamWriter, note: Call
             sink.write(flight)
             await sink.drain()
     except ConnectionError:
-        pass  # one side went away without a goodbye
+        pass  # one side reset the connection
     finally:
         sink.close()
 
@@ -121,9 +121,9 @@ async def _chunks(source: StreamReader) -> AsyncIterator[bytes]:
 
 
 async def _client_flights(source: StreamReader) -> AsyncIterator[bytes]:
-    """What the client sends. The end of its TLS handshake goes together with what comes next, as on a slower network.
+    """What the client sends. The end of its TLS handshake is sent with what follows it, as on a slower network.
 
-    Without this a fast server would answer the handshake's end with its session tickets, for which no client waits.
+    Otherwise a fast server would answer the handshake's end with its session tickets, for which no client waits.
     """
     chunks = _chunks(source)
     async for first in chunks:
@@ -149,7 +149,7 @@ async def _client_flights(source: StreamReader) -> AsyncIterator[bytes]:
 
 
 def _goes_beyond_handshake(records: list[int]) -> bool:
-    """Whether there is more than Finished, and the empty Certificate before it where the server has asked for one."""
+    """Whether there is more than Finished, and than the empty Certificate that some servers request before it."""
     return len(records) > (2 if records[0] == EMPTY_CERTIFICATE_BYTES else 1)
 
 

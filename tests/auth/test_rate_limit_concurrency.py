@@ -1,4 +1,4 @@
-"""Rate limits when many come at once, to one process or to several."""
+"""Rate limits under simultaneous requests, to one process or to several."""
 
 import itertools
 import multiprocessing
@@ -15,10 +15,10 @@ from starlette.testclient import TestClient
 from backend.app import create_app
 from backend.auth import passwords
 from backend.settings import Settings
-from tests.auth.crowd import at_once
-from tests.auth.guesses import LIMIT, WRONG, at, hits, sign_in, sign_up, some_email
+from tests.auth.guesses import LIMIT, WRONG_PASSWORD, client_at, hits, sign_in, sign_up, some_email
 from tests.conftest import ORIGIN, SECRET, MakeClient
 from tests.support.applications import close
+from tests.support.concurrency import at_once
 from tests.support.database_copy import DatabaseCopy
 from tests.support.people import PASSWORD, Person
 
@@ -26,23 +26,23 @@ PROCESSES = 4
 CLIENTS_IN_A_PROCESS = 13
 CLIENTS = PROCESSES * CLIENTS_IN_A_PROCESS
 
-together: list[Barrier] = []
-"""In a process of guessers: what the processes wait at for each other."""
+process_barrier: list[Barrier] = []
+"""In a child process: the barrier at which all processes wait before they guess."""
 
 
-def join_the_others(ready: Barrier) -> None:
-    """Start of a process of guessers."""
-    together.append(ready)
+def prepare_process(ready: Barrier) -> None:
+    """Initialise a child process."""
+    process_barrier.append(ready)
     passwords.context = passwords.context.copy(argon2__rounds=1, argon2__memory_cost=8)
 
 
-def guess_together(url: str, email: str, password: str) -> list[int]:
-    """The answers that the clients of one process got, each of which tried this password once."""
+def guess_in_this_process(url: str, email: str, password: str) -> list[int]:
+    """Try this password once with each client of this process. Gives the statuses."""
     values: dict[str, Any] = {"database_url": url, "better_auth_secret": SECRET, "frontend_url": ORIGIN}
     app = create_app(Settings(_env_file=None, database_pool_size=5, **values))
     with TestClient(app, client=("198.51.100.1", 50000), raise_server_exceptions=False) as client:
         client.get("/api/health")
-        together[0].wait()
+        process_barrier[0].wait()
         responses = at_once(lambda _: sign_in(client, email, password), CLIENTS_IN_A_PROCESS)
     close(app)
     return [response.status_code for response in responses]
@@ -52,20 +52,21 @@ def guess_together(url: str, email: str, password: str) -> list[int]:
 def test_guesses_from_several_processes_get_ten_answers_in_all(ada: Person, shared_database: DatabaseCopy) -> None:
     spawn = multiprocessing.get_context("spawn")
     ready = spawn.Barrier(PROCESSES)
-    with ProcessPoolExecutor(PROCESSES, spawn, join_the_others, (ready,)) as processes:
+    with ProcessPoolExecutor(PROCESSES, spawn, prepare_process, (ready,)) as processes:
 
-        def everybody_tries(password: str) -> Counter[int]:
+        def guess_in_all_processes(password: str) -> Counter[int]:
             tries = [
-                processes.submit(guess_together, shared_database.url, ada.email, password) for _ in range(PROCESSES)
+                processes.submit(guess_in_this_process, shared_database.url, ada.email, password)
+                for _ in range(PROCESSES)
             ]
             return Counter(itertools.chain.from_iterable(attempt.result() for attempt in tries))
 
-        wrong = everybody_tries(WRONG)
-        right_but_late = everybody_tries(PASSWORD)
+        wrong = guess_in_all_processes(WRONG_PASSWORD)
+        right_but_late = guess_in_all_processes(PASSWORD)
 
     assert wrong == {401: LIMIT, 429: CLIENTS - LIMIT}
     assert right_but_late == {429: CLIENTS}
-    assert ada.signs_in().tasks() == []  # from an address of her own
+    assert ada.sign_in_again().tasks() == []  # Ada's address is another one
 
 
 @pytest.mark.spec("NFR-005")
@@ -120,7 +121,7 @@ def test_simultaneous_guesses_at_the_windows_edge_stay_within_the_limit(
         by_key = owner.run("select array_agg(moment order by moment) from charged group by key")
 
     assert answers.keys() == {401, 429}
-    assert answers[401] > LIMIT  # there was an edge
+    assert answers[401] > LIMIT  # the window has moved on at least once
     for [moments] in by_key:
         assert len(moments) == answers[401]
         spans = [later - earlier for earlier, later in zip(moments, moments[LIMIT:], strict=False)]
@@ -144,4 +145,4 @@ def test_simultaneous_sign_ups_are_limited_for_each_address(make_client: MakeCli
     answers = Counter(response.status_code for response in at_once(lambda _: sign_up(client), 20))
 
     assert answers == {201: 5, 429: 15}
-    assert sign_up(at("192.0.2.88", client)).status_code == 201
+    assert sign_up(client_at("192.0.2.88", client)).status_code == 201

@@ -1,4 +1,4 @@
-"""Requests as they reach the Lambda function: events of an API Gateway HTTP API, payload format 2.0."""
+"""Requests to the Lambda handler: events of an API Gateway HTTP API, payload format 2.0."""
 
 import asyncio
 from collections.abc import Mapping
@@ -25,10 +25,10 @@ def invoke(
     body: object = None,
     source_ip: str = "203.0.113.7",
 ) -> dict[str, Any]:
-    """What the function gives back to API Gateway."""
+    """The function's answer to API Gateway for one request."""
     event = http_event(method, path, headers=headers, body=body)
     event["requestContext"]["http"]["sourceIp"] = source_ip
-    asyncio.set_event_loop(asyncio.new_event_loop())  # Mangum asks for the thread's, as it is in Lambda
+    asyncio.set_event_loop(asyncio.new_event_loop())  # Mangum uses the thread's event loop, as in Lambda
     try:
         return GatewayHandler(app)(event, CONTEXT)
     finally:

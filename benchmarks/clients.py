@@ -1,4 +1,4 @@
-"""Many HTTP clients at once, as light as they can be: they run beside the server that they measure."""
+"""Runs many HTTP clients at once, with little CPU time: they share the machine with the server that they measure."""
 
 import asyncio
 import itertools
@@ -9,16 +9,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from benchmarks.laboratory import Account
+from benchmarks.testbed import Account
 
-PATIENCE_SECONDS = 4
-"""How long after the end of the time a client still waits for its last answer."""
+GRACE_SECONDS = 4
+"""How long a client waits for its last answer after the end of the measurement."""
 CREATION = b'{"title": "Buy milk and bread", "description": "The bakery closes at six."}'
 
 
 @dataclass
-class Tally:
-    """What a crowd got. A request that nobody answered took forever."""
+class Results:
+    """The answers that clients got. A request without an answer has an infinite latency."""
 
     seconds: float = 0
     latencies: list[float] = field(default_factory=list)
@@ -28,21 +28,21 @@ class Tally:
 
     @property
     def per_second(self) -> float:
-        """Answers within the time."""
+        """Answers within the time, per second."""
         return self.answered_in_time / self.seconds
 
     @property
     def errors(self) -> int:
-        """Answers that were none."""
+        """The number of answers with a status other than 200 and 201."""
         return sum(count for status, count in self.statuses.items() if status not in (200, 201))
 
     def percentile(self, share: float) -> float:
-        """The latency in seconds that this share of all requests kept within; infinite where too few were answered."""
+        """The latency, in seconds, of the slowest request in this share of all; infinite when too few were answered."""
         ordered = sorted(self.latencies) + [math.inf] * self.unanswered
         return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)] if ordered else math.inf
 
-    def add(self, other: "Tally") -> None:
-        """Take another one's requests in."""
+    def add(self, other: "Results") -> None:
+        """Add the results of another round."""
         self.seconds += other.seconds
         self.latencies += other.latencies
         self.answered_in_time += other.answered_in_time
@@ -50,28 +50,31 @@ class Tally:
         self.statuses += other.statuses
 
 
-def besiege(port: int, pairs: Sequence[tuple[Account, Account]], seconds: float) -> Tally:
-    """Have a client for each pair list the first one's tasks and create one of the second's, by turns, all at once."""
+def run_clients(port: int, pairs: Sequence[tuple[Account, Account]], seconds: float) -> Results:
+    """Run a client for each pair, all at once.
+
+    In turns, a client lists the tasks of the first user and creates one for the second.
+    """
     with closing(asyncio.new_event_loop()) as loop:
-        return loop.run_until_complete(_besiege(port, pairs, seconds))
+        return loop.run_until_complete(_run_clients(port, pairs, seconds))
 
 
-async def _besiege(port: int, pairs: Sequence[tuple[Account, Account]], seconds: float) -> Tally:
-    tally = Tally(seconds=seconds)
+async def _run_clients(port: int, pairs: Sequence[tuple[Account, Account]], seconds: float) -> Results:
+    results = Results(seconds=seconds)
     end = time.perf_counter() + seconds
-    clients = [asyncio.create_task(_client(port, pair, end, tally)) for pair in pairs]
-    _, waiting = await asyncio.wait(clients, timeout=seconds + PATIENCE_SECONDS)
+    clients = [asyncio.create_task(_client(port, pair, end, results)) for pair in pairs]
+    _, waiting = await asyncio.wait(clients, timeout=seconds + GRACE_SECONDS)
     for client in waiting:
         client.cancel()
     for outcome in await asyncio.gather(*clients, return_exceptions=True):
         if isinstance(outcome, asyncio.CancelledError):
-            tally.unanswered += 1
+            results.unanswered += 1
         elif isinstance(outcome, BaseException):
             raise outcome
-    return tally
+    return results
 
 
-async def _client(port: int, pair: tuple[Account, Account], end: float, tally: Tally) -> None:
+async def _client(port: int, pair: tuple[Account, Account], end: float, results: Results) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         for request in itertools.cycle(_requests(*pair)):
@@ -81,15 +84,15 @@ async def _client(port: int, pair: tuple[Account, Account], end: float, tally: T
             writer.write(request)
             status = await _status(reader)
             now = time.perf_counter()
-            tally.statuses[status] += 1
-            tally.latencies.append(now - started)
-            tally.answered_in_time += now < end
+            results.statuses[status] += 1
+            results.latencies.append(now - started)
+            results.answered_in_time += now < end
     finally:
         writer.close()
 
 
 async def _status(reader: asyncio.StreamReader) -> int:
-    """The status of the next answer, which is read to its end."""
+    """Read the next answer to its end, and return its status."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
     await reader.readexactly(length)

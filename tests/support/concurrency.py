@@ -1,4 +1,4 @@
-"""Many clients at the same moment."""
+"""Threads that act at the same time."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,10 @@ T = TypeVar("T")
 
 
 def at_once(act: Callable[[int], T], times: int) -> list[T]:
-    """What each of so many threads got that start together; `act` is told which of them it is, counted from 0."""
+    """Run `act` in so many threads that start together. Gives what each returned.
+
+    :param act: gets the number of its thread, counted from 0
+    """
     ready = Barrier(times)
 
     def start(number: int) -> T:

@@ -1,9 +1,9 @@
-// What the types must refuse. A line that they accept by mistake is an error too: TS2578, unused directive.
+// Mistakes that the types must refuse. A line that they accept is an error too: TS2578, unused directive.
 
 import type { Auth, Task, TodoClient } from "./client.js";
 import type { paths } from "./openapi.js";
 
-export async function wrong(client: TodoClient, auth: Auth, task: Task): Promise<void> {
+export async function mistakes(client: TodoClient, auth: Auth, task: Task): Promise<void> {
   // @ts-expect-error a title is required
   await client.create({ description: "no title" });
   // @ts-expect-error a title is text
@@ -25,7 +25,7 @@ export async function wrong(client: TodoClient, auth: Auth, task: Task): Promise
   // @ts-expect-error there is no such member
   task.owner;
   // @ts-expect-error the answer to a refresh is an auth response, so nothing of it may be missing
-  client.keep({ access_token: auth.access_token, refresh_token: auth.refresh_token });
+  client.setAuth({ access_token: auth.access_token, refresh_token: auth.refresh_token });
   // @ts-expect-error there is no such address
   type Nowhere = paths["/api/users"];
   // @ts-expect-error tasks are not edited with PATCH

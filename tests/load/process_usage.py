@@ -1,4 +1,4 @@
-"""What a process holds on to, as Linux tells it in /proc."""
+"""The memory, files and threads of a process, from Linux's /proc."""
 
 import os
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from typing import Self
 
 
 @dataclass(frozen=True)
-class Vitals:
-    """A process at one moment."""
+class ProcessUsage:
+    """What a process uses at one point in time."""
 
     resident_bytes: int
     open_files: int
-    """Pipes and sockets are files, too."""
+    """Including pipes and sockets."""
     threads: int
 
     @classmethod
     def of(cls, process_id: int) -> Self:
-        """Take them."""
+        """Read the usage of this process."""
         process = Path("/proc", str(process_id))
         resident_pages = int((process / "statm").read_text().split()[1])
         return cls(

@@ -1,4 +1,4 @@
-"""A clock that stands still until a test moves it, for the application and for its PostgreSQL alike."""
+"""A clock for tests: it stands still until a test advances it, in the application and in its PostgreSQL."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,8 @@ ARBITRARY_MOMENT = datetime(2031, 3, 5, 7, 11, 13, 250_000, tzinfo=UTC)
 class Clock:
     """The time in one database and in the modules that make and verify tokens.
 
-    In the database a schema in front of `pg_catalog` answers when the application's login asks for the time.
+    In the database, the search path of the application's login names a schema before `pg_catalog`. The functions of
+    that schema return this clock's time.
     """
 
     def __init__(self, owner: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,7 +36,7 @@ class Clock:
         monkeypatch.setattr("backend.auth.service.time", self)
 
     def time(self) -> float:
-        """What stands in for `time.time`."""
+        """The replacement for `time.time`."""
         return self.now.timestamp()
 
     def advance(self, **duration: float) -> None:

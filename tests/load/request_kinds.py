@@ -1,4 +1,4 @@
-"""All that a process may go through: honest work, what it refuses, and clients that do not stay for the answer."""
+"""One request of each kind: successes, refusals, and clients that hang up before their answer."""
 
 import socket
 import struct
@@ -16,14 +16,17 @@ SETTINGS = {
     "SIGNIN_FAILURES_PER_ADDRESS": "10000",
     "REFRESHES_PER_SIGN_IN": "1",
 }
-"""With these each turn goes like the one before."""
+"""With these limits, each turn gets the same answers as the one before."""
 JSON = {"Content-Type": "application/json"}
 TOO_LARGE = b" " * 100_000
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-def rough_turn(ada: Person) -> Iterator[tuple[httpx2.Response, int]]:
-    """One of everything: each answer, and the status that it must have. Leaves no task and no open sign-in behind."""
+def one_of_each_kind(ada: Person) -> Iterator[tuple[httpx2.Response, int]]:
+    """Send one request of each kind. Gives each answer, and the status that it must have.
+
+    It leaves no task and no open sign-in behind.
+    """
     http, url = ada.http, str(ada.http.base_url)
     yield http.get("/"), 200
     created = ada.post("/api/tasks", json={"title": "Buy milk", "description": "two litres"})
@@ -47,14 +50,14 @@ def rough_turn(ada: Person) -> Iterator[tuple[httpx2.Response, int]]:
     _hang_up(url, _head("POST", "/api/tasks", ada, length=1000) + b'{"title": "')
     yield http.post("/api/auth/signup", json={"email": ada.email, "password": ada.password}), 409
     yield http.post("/api/auth/signin", json={"email": ada.email, "password": "not the password"}), 401
-    laptop = ada.signs_in()
-    yield laptop.refreshes(), 200
-    yield laptop.refreshes(), 429
+    laptop = ada.sign_in_again()
+    yield laptop.refresh(), 200
+    yield laptop.refresh(), 429
     yield laptop.post("/api/auth/signout"), 200
 
 
 def _hang_up(url: str, request: bytes) -> None:
-    """Send that, and be gone: the connection is reset."""
+    """Send the request and reset the connection."""
     address = urlsplit(url)
     with socket.create_connection((address.hostname, address.port)) as connection:
         connection.sendall(request)
