@@ -95,8 +95,8 @@ ROTATE = text(f"""
 
 No row: the sign-in has ended. Every right-hand side sees the row as it was before. Concurrent refreshes wait for the
 row's lock, and then see what the one before them did. Only a rotation counts against the limit (`is_refused`): a thief
-could otherwise keep the limit full, so that the owner's reuse is not noticed, and a page whose calls all refresh at once
-must not end its sign-in."""
+could otherwise keep the limit full, so that the owner's reuse is not noticed, and a page whose calls all refresh at
+once must not end its sign-in."""
 
 SIGN_OUT = text("""
     update refresh_tokens set revoked_at = clock_timestamp()

@@ -89,8 +89,8 @@ class Database:
     def conversation(self) -> Iterator["Database | Transactions"]:
         """For several transactions in sequence, with work between them. Between them no transaction is open.
 
-        Without a pool they share one connection, because connecting costs more than all else. With a pool the connection
-        goes back in between, because a password takes long to hash.
+        Without a pool they share one connection, because connecting costs more than all else. With a pool the
+        connection goes back in between, because a password takes long to hash.
         """
         if self._is_pooled:
             yield self

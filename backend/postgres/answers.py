@@ -1,8 +1,9 @@
 """Reads the answers to a flight: exactly the messages that the flight expects, in their order, and nothing more.
 
-For each Parse, Bind, Execute: ParseComplete, BindComplete, rows, CommandComplete; with Describe RowDescription or NoData
-in front of the rows. Then ReadyForQuery. An error takes the place of the first message it prevents; PostgreSQL skips
-everything up to Sync, so only ReadyForQuery comes after it. Anything else is a violation, and the connection is closed.
+For each Parse, Bind, Execute: ParseComplete, BindComplete, rows, CommandComplete; with Describe RowDescription or
+NoData in front of the rows. Then ReadyForQuery. An error takes the place of the first message it prevents; PostgreSQL
+skips everything up to Sync, so only ReadyForQuery comes after it. Anything else is a violation, and the connection is
+closed.
 """
 
 from collections.abc import Callable, Mapping

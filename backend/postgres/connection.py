@@ -1,7 +1,7 @@
 """A connection to PostgreSQL, direct or through a transaction pooler: it sends flights and reads their answers.
 
-It is a connection of PEP 249, as far as SQLAlchemy uses one. It connects when its first flight is there, because a flight
-that only reads leaves with the login.
+It is a connection of PEP 249, as far as SQLAlchemy uses one. It connects when its first flight is there, because a
+flight that only reads leaves with the login.
 
 With an opening every statement is a flight of its own (`flight.py`). Without one, for migrations, BEGIN rides with the
 first statement of a transaction, and COMMIT takes a round trip of its own.

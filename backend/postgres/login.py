@@ -9,9 +9,9 @@ r"""Logging in. Over TLS the client never waits where it can go on:
       | SASLResponse, and behind it a flight that only reads  ----------------------->    |   5
       | <-----  AuthenticationSASLFinal, AuthenticationOk, …, ReadyForQuery, its answer    |
 
-A flight that writes waits for ReadyForQuery, that is, for the server's proof that it knows the password. Over TLS nothing
-but SCRAM is answered, so that no server is ever told the password. Without TLS (this machine only) each step waits for
-the one before, and what the server asks for is answered, as libpq does.
+A flight that writes waits for ReadyForQuery, that is, for the server's proof that it knows the password. Over TLS
+nothing but SCRAM is answered, so that no server is ever told the password. Without TLS (this machine only) each step
+waits for the one before, and what the server asks for is answered, as libpq does.
 """
 
 import hashlib
@@ -169,8 +169,8 @@ class _Attempt:
         """What the login is bound to. None for SCRAM-SHA-256, which binds to nothing."""
         if not self.url.channel_binding_required and self.memory.mechanism != PLUS:
             return None
-        binding = tls_server_end_point(self.wire.sock.getpeercert(binary_form=True))  # type: ignore[attr-defined]  # TLS
-        if binding is None:
+        binding = tls_server_end_point(self.wire.sock.getpeercert(binary_form=True))  # type: ignore[attr-defined]  #
+        TLS if binding is None:
             raise ServerNotTrusted("channel_binding=require, but the certificate's signature has no hash to bind to")
         return binding
 

@@ -1,7 +1,7 @@
 """SCRAM-SHA-256: proves to the server that we know the password, and makes the server prove that it does too.
 
-RFC 5802 and RFC 7677; the names are theirs. Hashing the password takes as long as a TLS handshake. The result depends on
-the password and the server's salt alone, and a client may keep it (RFC 5802, 5.1): it is kept in this process.
+RFC 5802 and RFC 7677; the names are theirs. Hashing the password takes as long as a TLS handshake. The result depends
+on the password and the server's salt alone, and a client may keep it (RFC 5802, 5.1): it is kept in this process.
 """
 
 import hashlib
@@ -34,7 +34,8 @@ class NotProven(Exception):
 class Scram:
     """One login.
 
-    :param binding: the hash of the server's certificate for SCRAM-SHA-256-PLUS; None for SCRAM-SHA-256. Then the flag is
+    :param binding: the hash of the server's certificate for SCRAM-SHA-256-PLUS; None for SCRAM-SHA-256. Then the flag
+    is
         `n`, as if we could not bind: Neon's proxy refuses `y`
     """
 

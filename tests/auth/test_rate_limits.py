@@ -157,13 +157,8 @@ def test_a_full_window_refuses_without_hashing(ada: Person, monkeypatch: pytest.
 
 
 @pytest.mark.spec("NFR-005")
-<<<<<<< HEAD
-@pytest.mark.parametrize("password", [PASSWORD, WRONG])
-def test_a_password_hashed_while_the_limit_filled_is_429(
-=======
 @pytest.mark.parametrize("password", [PASSWORD, WRONG_PASSWORD])
-def test_a_password_hashed_while_the_limit_filled_is_429_and_not_charged(
->>>>>>> main
+def test_a_password_hashed_while_the_limit_filled_is_429(
     make_client: MakeClient, owner: OwnerConnection, monkeypatch: pytest.MonkeyPatch, password: str
 ) -> None:
     address = f"192.0.2.{100 + len(password)}"
@@ -178,7 +173,7 @@ def test_a_password_hashed_while_the_limit_filled_is_429_and_not_charged(
     monkeypatch.setattr(passwords, "verify_password", verify_after_other_guesses)
 
     assert sign_in(person.http, person.email, password).status_code == 429
-    is_wrong = password == WRONG  # it is charged to the limits that still have room
+    is_wrong = password == WRONG_PASSWORD  # it is charged to the limits that still have room
     assert hits(owner, person.email, address) == [LIMIT, LIMIT + is_wrong, LIMIT + is_wrong]
 
 
@@ -194,10 +189,6 @@ def test_without_the_table_of_limits_sign_ins_are_503_until_it_is_back(
             sign_in(person.http, person.email, WRONG_PASSWORD),
             sign_in(person.http, some_email()),
             sign_up(person.http),
-<<<<<<< HEAD
-=======
-            person.refresh(),
->>>>>>> main
         ]
         still_listed = person.tasks()
         owner.run("alter table rate_limits_gone rename to rate_limits")

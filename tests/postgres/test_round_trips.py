@@ -21,11 +21,7 @@ from tests.support.pooler import Pooler
 
 @dataclass(frozen=True)
 class Operation:
-<<<<<<< HEAD
     """A request, and what it sends on a connection of its own. `{task}` and `{email}` are filled in.
-=======
-    """A request, and its round trips on a new TLS connection. Placeholders such as `{task}` are filled in by `of`."""
->>>>>>> main
 
     :ivar flights: each is one round trip
     :ivar writes_first: its first flight writes, and so waits for the server's proof, which is one round trip more
