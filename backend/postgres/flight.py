@@ -23,11 +23,11 @@ SETTINGS = {
     "TimeZone": "UTC",
     "standard_conforming_strings": "on",
 }
-"""Another client of the pooler, or `ALTER DATABASE … SET`, may have changed these. They are set for this
-transaction."""
+"""Another client of the pooler, or `ALTER DATABASE`, may have changed these. They are set for this transaction."""
 MOST_MILLISECONDS = 60_000
-LEFT_MILLISECONDS = f"least({MOST_MILLISECONDS}, greatest(1, floor(extract(epoch from ends - clock) *
-1000)))::int::text"
+LEFT_MILLISECONDS = f"""
+    least({MOST_MILLISECONDS}, greatest(1, floor(extract(epoch from ends - clock) * 1000)))::int::text
+"""
 """What is left of the deadline. The limit keeps a clock that is far off from giving PostgreSQL too large a number."""
 MAY_WRITE = messages.unit("show transaction_read_only") + messages.unit("set transaction read write")
 """SHOW goes first because PostgreSQL warns of a SET TRANSACTION that is a flight's first command. A SELECT cannot do
@@ -46,9 +46,8 @@ class Check:
 class Flight:
     """How a statement is sent as a transaction of its own.
 
-    :param reads: it only reads, which PostgreSQL enforces: it may leave before the server has proven itself, and be
-    sent
-        once more when its answer is lost
+    :param reads: it only reads, which PostgreSQL enforces. So it may leave before the server has proven itself, and
+        again when its answer is lost
     """
 
     reads: bool = False

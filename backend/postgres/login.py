@@ -169,8 +169,9 @@ class _Attempt:
         """What the login is bound to. None for SCRAM-SHA-256, which binds to nothing."""
         if not self.url.channel_binding_required and self.memory.mechanism != PLUS:
             return None
-        binding = tls_server_end_point(self.wire.sock.getpeercert(binary_form=True))  # type: ignore[attr-defined]  #
-        TLS if binding is None:
+        assert isinstance(self.wire.sock, ssl.SSLSocket)
+        binding = tls_server_end_point(self.wire.sock.getpeercert(binary_form=True) or b"")
+        if binding is None:
             raise ServerNotTrusted("channel_binding=require, but the certificate's signature has no hash to bind to")
         return binding
 

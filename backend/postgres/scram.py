@@ -34,9 +34,8 @@ class NotProven(Exception):
 class Scram:
     """One login.
 
-    :param binding: the hash of the server's certificate for SCRAM-SHA-256-PLUS; None for SCRAM-SHA-256. Then the flag
-    is
-        `n`, as if we could not bind: Neon's proxy refuses `y`
+    :param binding: the hash of the server's certificate for SCRAM-SHA-256-PLUS; None for SCRAM-SHA-256. Then the GS2
+        flag is `n`, as if we could not bind: Neon's proxy refuses `y`
     """
 
     def __init__(self, password: str, binding: bytes | None = None) -> None:
