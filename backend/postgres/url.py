@@ -7,6 +7,7 @@ import ipaddress
 import ssl
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from typing import Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -48,7 +49,7 @@ class DatabaseUrl:
     def parse(cls, url: str, *, ca_file: str | None = None, pipeline: bool = True, sam_local: bool = False) -> Self:
         """Read a connection string.
 
-        :param ca_file: PEM file to trust in place of the system's certificates
+        :param ca_file: PEM file, or folder of hashed names, to trust in place of the system's certificates
         :param pipeline: whether the messages of a login may leave before the answers to those before them
         :param sam_local: allow an unverified connection to a host that is not loopback (`sam local` containers)
         :raises InvalidDatabaseUrl: what to correct, without the URL
@@ -126,15 +127,27 @@ class DatabaseUrl:
 
 @cache
 def _tls_context(ca_file: str | None, direct: bool) -> ssl.SSLContext:
-    """One context per process: loading the system's certificates takes longer than a whole request."""
+    """One context per process: loading the system's certificates takes longer than a whole request.
+
+    From a folder OpenSSL takes a certificate when it needs it, by the name of its file (`openssl rehash`). It says
+    nothing of a folder without such files, so one is looked for here.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificate and host name, sends SNI
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if direct:
         context.set_alpn_protocols([ALPN])
     try:
-        context.load_verify_locations(ca_file) if ca_file else context.load_default_certs()
-    except (OSError, ssl.SSLError):
-        raise InvalidDatabaseUrl("the CA file (DATABASE_CA_FILE) cannot be read as PEM certificates") from None
+        if not ca_file:
+            context.load_default_certs()
+        elif Path(ca_file).is_dir():
+            next(Path(ca_file).glob(f"{'[0-9a-f]' * 8}.0")).read_bytes()
+            context.load_verify_locations(capath=ca_file)
+        else:
+            context.load_verify_locations(ca_file)
+    except (OSError, StopIteration, ssl.SSLError):
+        raise InvalidDatabaseUrl(
+            "the CA file (DATABASE_CA_FILE) cannot be read: PEM certificates, or a folder made by `openssl rehash`"
+        ) from None
     return context
 
 
