@@ -1,4 +1,65 @@
-"""A PostgreSQL driver that runs a transaction in one network round trip. See the end for how it is used."""
+"""A PostgreSQL driver that runs a transaction in one network round trip. It imports nothing of the rest of `backend`.
+
+A transaction is a flight. What it needs leaves together, and is answered together:
+
+    client                                                                        server
+      | Parse Bind Execute   SHOW, SET TRANSACTION READ WRITE   (if it writes)        |
+      | Parse Bind Execute   the opening: in time? then the role, and settings        |
+      | Parse Bind Execute   the check, which must give a row   (if there is one)     |
+      | Parse Bind Describe Execute   the statement                                   |
+      | Sync  ------------------------------------------------------------------->    |
+      | <------------------  the answers to each, ReadyForQuery: committed, or undone |
+
+Without BEGIN, everything up to Sync is one transaction. All of it reaches one server connection, behind a transaction
+pooler too: no other client's statement can come in between.
+
+A login over TLS takes two round trips, of which the second carries a flight that only reads:
+
+    TCP 1 · SSLRequest 1 (none with sslnegotiation=direct) · TLS 1.3 1
+      | StartupMessage, SASLInitialResponse  ------------------------------------>    |
+      | <-------------------------------  the list of mechanisms, SASLContinue        |
+      | SASLResponse, a flight that only reads  --------------------------------->    |
+      | <----  SASLFinal: the server's proof, AuthenticationOk, ReadyForQuery, answer |
+
+So a first read takes 5 round trips, 4 with direct TLS; a first write takes one more. A later flight takes one.
+
+How it is used, through SQLAlchemy:
+
+    opening = Opening("todo_auth")
+    with engine(DatabaseUrl.parse("postgresql://…"), opening=opening).connect() as connection:
+        connection.execute(select(…), execution_options={"flight": Flight(reads=True)})
+
+What is promised:
+- A flight is a transaction. When its answer arrives, it is committed. An error, or a check without a row, undoes it.
+- It runs as the opening's role, with the opening's settings, whatever another client has left on the connection.
+- It does nothing once its deadline has passed: a flight that a pooler held up finds no role, and may only read. Clocks
+  that differ are noticed and allowed for.
+- What is marked as a read cannot write: PostgreSQL refuses it. Only reads leave before the server has proven itself, and
+  only reads are ever sent twice.
+- Over TLS the certificate and the host's name are verified, nothing but SCRAM is answered, and the server's proof is
+  demanded. No server is told the password, and none is believed without proof.
+- The messages must be the expected ones, in their order, with nothing behind them. Anything else closes the connection.
+- Connecting takes at most 5 s, the name server included, and an answer 10 s, from its first byte to its last. Both end
+  with the request's time (`deadline.py`).
+- Every error says whether something may have been written. None names a host, a user or a statement.
+
+What to know before changing it:
+- A session's settings outlive the client behind a pooler: only `set_config(…, true)` is used, never SET.
+- A SELECT cannot make a transaction writable that a leftover made read-only: `flight.py` says what does.
+- `socket.settimeout` counts for one read; every read here gets what is left of the deadline.
+- An ORM load may send a second statement, which would have no check. Statements give Core rows.
+- Pipelined logins are documented by no server. One that does not take them is found out, answered on a second
+  connection, and remembered for ten minutes (`login.py`, `memory.py`). `DATABASE_PIPELINE=off` turns it off.
+- pg8000's converters are used, and SQLAlchemy's dialect for it: its version is pinned, and a test compares.
+
+The files, from the wire up: `messages`, `wire` (whole messages within a deadline), `network` (name, TCP, TLS), `scram`,
+`channel_binding`, `login`, `memory`, `flight`, `answers`, `connection`, `cursor`, `dialect`. Beside them: `url`,
+`deadline`, `exceptions`, `sqlstates`, `poolers` (what Neon's proxy and PgBouncer mean).
+
+Tried with PostgreSQL 18 (direct, TLS, direct TLS) and PgBouncer 1.18 (transaction pooling, TLS, SCRAM) in the tests.
+Neon's proxy (commit 6a35a3e9), PgBouncer 1.24 and 1.25 were read in source; a stand-in speaks as Neon's proxy does.
+docs/decisions/0001-a-driver-of-our-own.md says why this exists, what it costs, and how to do without it.
+"""
 
 from functools import partial
 from typing import Any
