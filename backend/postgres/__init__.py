@@ -34,8 +34,8 @@ What is promised:
 - It runs as the opening's role, with the opening's settings, whatever another client has left on the connection.
 - It does nothing once its deadline has passed: a flight that a pooler held up finds no role, and may only read. Clocks
   that differ are noticed and allowed for.
-- What is marked as a read cannot write: PostgreSQL refuses it. Only reads leave before the server has proven itself, and
-  only reads are ever sent twice.
+- What is marked as a read cannot write: PostgreSQL refuses it. Only reads leave before the server has proven itself,
+  and only reads are ever sent twice.
 - Over TLS the certificate and the host's name are verified, nothing but SCRAM is answered, and the server's proof is
   demanded. No server is told the password, and none is believed without proof.
 - The messages must be the expected ones, in their order, with nothing behind them. Anything else closes the connection.
