@@ -73,6 +73,7 @@ invoke: .venv/installed ## handle one event as Lambda would, without Docker: mak
 migrate: .venv/installed ## bring the database of DATABASE_URL up to date (DATABASE_DIRECT_URL is its owner's)
 	@.venv/bin/python -m backend.migrations
 
+# Only `make` itself is asked: in the environment, $(NAME) is the machine's name under WSL.
 migration: .venv/installed ## write a migration for what the models have become: make migration NAME=add_note
 	@.venv/bin/python -m dev.new_migration $(if $(filter command,$(origin NAME)),"$$NAME") $(if $(EMPTY),--empty)
 

@@ -1,6 +1,6 @@
 """`make migration NAME=add_note`: write the migration that brings the schema to the models.
 
-Alembic compares the models with a PostgreSQL of this command's own, which has every migration so far.
+Alembic compares the models with a new database that has every migration so far.
 """
 
 import argparse
@@ -35,7 +35,7 @@ NOTHING_TO_DO = (
 
 
 def write(name: str, *, is_empty: bool = False) -> Path:
-    """Write the next migration, and give its path.
+    """Write the next migration, and return its path.
 
     :param name: lower-case words joined by underscores
     :param is_empty: do not compare anything, and leave both directions to be written by hand
@@ -61,7 +61,10 @@ def write(name: str, *, is_empty: bool = False) -> Path:
 
 
 def next_number(versions: Path) -> str:
-    """One more than the last: revisions are numbered, so that their order can be seen."""
+    """The number after the last migration's. Revisions are numbered, so that their order is visible.
+
+    :raises UserError: the numbers have a gap, or two migrations have the same
+    """
     numbers = sorted(path.name.partition("_")[0] for path in versions.glob("[0-9]*.py"))
     if numbers != [f"{number:04}" for number in range(1, len(numbers) + 1)]:
         raise UserError(
@@ -80,9 +83,9 @@ def _autogenerate(config: Config, message: str, number: str) -> Script | list[Sc
 
 @contextmanager
 def _migrated_database(config: Config) -> Iterator[None]:
-    """Alembic is connected to a new database with every migration so far, for as long as the block runs."""
+    """Connect Alembic to a new database with every migration so far, while the block runs."""
     with TemporaryDirectory(prefix="todo-api-migration-") as directory:
-        Path(directory).chmod(0o711)  # root's PostgreSQL runs as `nobody`, which has to get through
+        Path(directory).chmod(0o711)  # root's PostgreSQL runs as `nobody`, which must be able to enter it
         with EmbeddedPostgres(Path(directory, "postgres"), {"fsync": "off"}) as server:
             engine = owner_engine(DatabaseUrl.parse(server.url()))
             with engine.connect() as connection:
@@ -97,14 +100,14 @@ def _write_no_empty_one(_: MigrationContext, __: object, scripts: list[Migration
 
 
 def _format(path: Path) -> None:
-    """Remove the imports that this migration does not use, and lay it out as `make check` wants it."""
+    """Remove imports that this migration does not use, and format it as `make check` requires."""
     ruff = [sys.executable, "-m", "ruff"]
     subprocess.run([*ruff, "check", "--quiet", "--select=F401,I", "--fix", path], check=True)
     subprocess.run([*ruff, "format", "--quiet", path], check=True)
 
 
 def main(arguments: list[str]) -> int:
-    """Write the migration that the command line names. Gives the exit code."""
+    """Write the migration that the command line names. Returns the exit code."""
     is_empty = "--empty" in arguments
     name = " ".join(argument for argument in arguments if argument != "--empty")
     try:

@@ -4,8 +4,14 @@ import os
 import subprocess
 import sys
 
+from alembic.script import ScriptDirectory
+
+from backend.migrations.apply import alembic_config
 from dev.paths import CHECKOUT
 from tests.conftest import ORIGIN, SECRET
+
+HEAD = ScriptDirectory.from_config(alembic_config()).get_current_head()
+"""The revision of a database that is up to date."""
 
 
 def start_migrating(direct_url: str, database_url: str) -> subprocess.Popen[str]:

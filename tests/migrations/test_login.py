@@ -7,7 +7,7 @@ from pg8000.exceptions import DatabaseError
 
 from backend.migrations.apply import MigrationFailed, migrate
 from tests.conftest import MakeClient
-from tests.migrations.migrating import start_migrating
+from tests.migrations.migrating import HEAD, start_migrating
 from tests.migrations.schema import PATH, dump
 from tests.support.database_copy import DatabaseCopy, connect
 from tests.support.people import Person
@@ -21,7 +21,7 @@ def test_an_empty_database_gets_its_schema_and_the_application_its_login(empty_d
     migrate(empty_database.owner_url, empty_database.login_url(login, password), printed.append)
 
     assert printed == [
-        "Schema: revision 0002 (was empty)",
+        f"Schema: revision {HEAD} (was empty)",
         f"Login: {login} created, and may take the two roles",
     ]
     assert dump(empty_database) == PATH.read_text()

@@ -13,16 +13,17 @@ from backend.migrations.apply import alembic_config, migrate, owner_engine
 from backend.postgres.url import DatabaseUrl
 from dev.embedded_postgres.server import EmbeddedPostgres
 from tests.conftest import MakeClient
-from tests.migrations.migrating import start_migrating
+from tests.migrations.migrating import HEAD, start_migrating
 from tests.migrations.schema import PATH, dump
 from tests.support.database_copy import DatabaseCopy
 from tests.support.people import Person
 
 ALL_ROWS = [
-    "select md5(string_agg(u::text, ',' order by id)) from users u",
-    "select count(*), md5(string_agg(t::text, ',' order by id)) from tasks t",
-    "select md5(string_agg(r::text, ',' order by id)) from refresh_tokens r",
+    "select md5(string_agg(jsonb_strip_nulls(to_jsonb(u))::text, ',' order by id)) from users u",
+    "select count(*), md5(string_agg(jsonb_strip_nulls(to_jsonb(t))::text, ',' order by id)) from tasks t",
+    "select md5(string_agg(jsonb_strip_nulls(to_jsonb(r))::text, ',' order by id)) from refresh_tokens r",
 ]
+"""All rows, without null members: a column that only one revision has is null in these tests."""
 
 
 @contextmanager
@@ -105,7 +106,7 @@ def test_an_upgrade_of_an_up_to_date_database_changes_nothing(fresh_database: Da
 
     migrate(fresh_database.owner_url, fresh_database.url, printed.append)
 
-    assert printed == ["Schema: revision 0002", "Login: todo_api is there already, and may take the two roles"]
+    assert printed == [f"Schema: revision {HEAD}", "Login: todo_api is there already, and may take the two roles"]
     assert dump(fresh_database) == PATH.read_text()
 
 
@@ -119,5 +120,5 @@ def test_racing_upgrades_of_an_empty_cluster_all_succeed() -> None:
         printed = [racer.communicate() for racer in racers]
 
         assert [(racer.returncode, errors) for racer, (_, errors) in zip(racers, printed, strict=True)] == [(0, "")] * 4
-        assert all(output.startswith("Schema: revision 0002") for output, _ in printed)
+        assert all(output.startswith(f"Schema: revision {HEAD}") for output, _ in printed)
         assert dump(database) == PATH.read_text()

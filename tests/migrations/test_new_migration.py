@@ -16,6 +16,7 @@ from tests.support.database_copy import DatabaseCopy
 CHECKOUT = Path(__file__).resolve().parents[2]
 VERSIONS = CHECKOUT / "backend" / "migrations" / "versions"
 NEXT = f"{len(list(VERSIONS.glob('[0-9]*.py'))) + 1:04}"
+COLUMN = "column_of_a_test"
 COMPLETED = "    completed: bool = "
 """A line of the class Task, in front of which a new column is put."""
 
@@ -41,17 +42,17 @@ def versions(checkout: Path) -> list[str]:
     return sorted(path.name for path in (checkout / "backend" / "migrations" / "versions").glob("*.py"))
 
 
-def add_a_note_to_tasks(checkout: Path) -> None:
+def add_a_column_to_tasks(checkout: Path) -> None:
     model = checkout / "backend" / "tasks" / "models.py"
     text = model.read_text()
     assert text.count(COMPLETED) == 1
-    column = "    note: str | None = Field(default=None, sa_type=Text)\n"
+    column = f"    {COLUMN}: str | None = Field(default=None, sa_type=Text)\n"
     model.write_text(text.replace(COMPLETED, column + COMPLETED))
 
 
-def has_note(database: DatabaseCopy) -> bool:
+def has_the_column(database: DatabaseCopy) -> bool:
     [columns] = database.query("select column_name from information_schema.columns where table_name = 'tasks'")
-    return ["note"] in columns
+    return [COLUMN] in columns
 
 
 def test_a_new_column_becomes_a_migration_that_goes_forward_and_back(
@@ -63,17 +64,17 @@ def test_a_new_column_becomes_a_migration_that_goes_forward_and_back(
         "insert into tasks (title, user_id) select 'Water the plants', id from users",
     )
     urls = {"DATABASE_URL": fresh_database.owner_url, "DATABASE_DIRECT_URL": fresh_database.owner_url}
-    add_a_note_to_tasks(checkout)
+    add_a_column_to_tasks(checkout)
 
-    written = run(checkout, "dev.new_migration", "add_note")
+    written = run(checkout, "dev.new_migration", "add_a_column")
 
     assert (written.returncode, written.stderr) == (0, "")
-    assert versions(checkout) == [*before, f"{NEXT}_add_note.py"]
-    path = checkout / "backend" / "migrations" / "versions" / f"{NEXT}_add_note.py"
+    assert versions(checkout) == [*before, f"{NEXT}_add_a_column.py"]
+    path = checkout / "backend" / "migrations" / "versions" / f"{NEXT}_add_a_column.py"
     text = path.read_text()
     assert str(path) in written.stdout
-    assert text.startswith(f'"""Add note\n\nRevision ID: {NEXT}\nRevises: {before[-1][:4]}\n')
-    assert 'op.add_column("tasks", sa.Column("note", sa.Text(), nullable=True))' in text
+    assert text.startswith(f'"""Add a column\n\nRevision ID: {NEXT}\nRevises: {before[-1][:4]}\n')
+    assert f'op.add_column("tasks", sa.Column("{COLUMN}", sa.Text(), nullable=True))' in text
     assert len(re.findall(r"\bop\.\w+\(", text)) == 2, "it also has operations for what has not changed"
     assert "Alembic does not see: CHECK constraints, triggers, policies and grants" in text
     for check in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
@@ -81,11 +82,11 @@ def test_a_new_column_becomes_a_migration_that_goes_forward_and_back(
 
     upgraded = run(checkout, "backend.migrations", **urls)
     assert f"Schema: revision {NEXT} (was {before[-1][:4]})" in upgraded.stdout, upgraded.stderr
-    assert has_note(fresh_database)
+    assert has_the_column(fresh_database)
 
     downgraded = run(checkout, "alembic", "downgrade", "-1", **urls)
     assert downgraded.returncode == 0, downgraded.stderr
-    assert not has_note(fresh_database)
+    assert not has_the_column(fresh_database)
     assert fresh_database.query("select title from tasks") == [[["Water the plants"]]]
 
 

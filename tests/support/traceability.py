@@ -21,12 +21,12 @@ STORY = re.compile(r"### User Story (\d+)")
 SCENARIO = re.compile(r"(\d+)\. (\*\*Given\*\*.*)")
 EDGE_CASE = re.compile(r"- \*\*([^*]+)\*\*: (.*)")
 REQUIREMENT = re.compile(r"- \*\*((?:FR|SC|NFR)-\d{3})\*\*: (.*)")
-HEAD = ("| | what is owed | proven by |", "| --- | --- | --- |")
+HEAD = ("| | requirement | tests |", "| --- | --- | --- |")
 INTRODUCTION = (
     "Every requirement, success criterion, acceptance scenario and edge case of the"
-    " [specification](../specs/002-backend-api/spec.md), and the tests that prove it. Written by `make traceability`"
-    " from the tests' own `spec` markers; a test fails when a line is left without one, or when this page is old."
-    " A test *in italics* runs in `make test-long`, the others in `make test`."
+    " [specification](../specs/002-backend-api/spec.md), and the tests that prove it. `make traceability` writes this"
+    " page from the tests' `spec` markers. A test fails when a line has no test, or when this page is outdated. Tests"
+    " *in italics* run in `make test-long`, the others in `make test`."
 )
 
 Proofs = Mapping[str, Iterable[tuple[str, bool]]]
