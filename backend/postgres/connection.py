@@ -136,7 +136,7 @@ class Connection:
     def _fly(self, opening: Opening, flight: Flight, unit: bytes) -> Result:
         """Send a flight, and once more where only the server's clock found it late."""
         check = flight.check
-        behind = (messages.unit(check.statement, make_params(WRITERS, check.parameters)) if check else b"") + unit
+        behind = (messages.unit(check.guarded, make_params(WRITERS, check.parameters)) if check else b"") + unit
         opened = opening.count(reads=flight.reads)
         for _ in range(2):
             offset = self._memory.clock_offset

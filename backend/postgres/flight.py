@@ -36,10 +36,16 @@ this: it has a snapshot, and then a transaction that may only read stays one."""
 
 @dataclass(frozen=True)
 class Check:
-    """A statement that goes in front of a transaction's own. Without a row of it nothing is done."""
+    """A SELECT that goes in front of a transaction's own statement. Without a row of it nothing is written."""
 
     statement: str
     parameters: tuple[Any, ...]
+
+    @property
+    def guarded(self) -> str:
+        """What is sent: one row if the SELECT gives any. Else none, and the transaction may only read from there on."""
+        passed = "case when count(*) > 0 then true else set_config('transaction_read_only', 'on', true) is null end"
+        return f"select from ({self.statement}) checked having {passed}"
 
 
 @dataclass(frozen=True)
