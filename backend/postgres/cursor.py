@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pg8000.exceptions import InterfaceError
@@ -71,7 +72,7 @@ class Cursor:
 
     def fetchmany(self, size: int | None = None) -> list[Row]:
         """The next rows."""
-        return [row for row, _ in zip(self._rows, range(size or self.arraysize), strict=False)]
+        return list(islice(self._rows, size or self.arraysize))
 
     def fetchall(self) -> list[Row]:
         """All rows that are left."""
