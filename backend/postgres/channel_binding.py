@@ -9,7 +9,8 @@ import hashlib
 # object identifiers, in DER without tag and length
 _RSA = bytes.fromhex("2a864886f70d0101")
 _ECDSA = bytes.fromhex("2a8648ce3d04")
-_NIST_HASH = bytes.fromhex("60864801650304") + b"\x02"
+_NIST_HASH, _NIST_SIGNATURE = (bytes.fromhex("60864801650304") + bytes([arc]) for arc in (2, 3))
+_SHA3 = ("sha3_224", "sha3_256", "sha3_384", "sha3_512")
 _SHA1 = bytes.fromhex("2b0e03021a")
 RSA_PSS = _RSA + b"\x0a"
 HASHES = {
@@ -17,6 +18,8 @@ HASHES = {
     **{_RSA + bytes([last]): name for last, name in enumerate(("sha256", "sha384", "sha512", "sha224"), 11)},
     **{_ECDSA + bytes([3, last]): name for last, name in enumerate(("sha224", "sha256", "sha384", "sha512"), 1)},
     **{_NIST_HASH + bytes([last]): name for last, name in enumerate(("sha256", "sha384", "sha512", "sha224"), 1)},
+    **{_NIST_HASH + bytes([last]): name for last, name in enumerate(_SHA3, 7)},
+    **{_NIST_SIGNATURE + bytes([last]): name for last, name in enumerate(_SHA3 * 2, 9)},  # ECDSA, then RSA
 }
 """By the signature's algorithm, and for RSA-PSS by the hash function that its parameters name."""
 
