@@ -94,9 +94,8 @@ def _read_result(wire: Wire, deadline: Deadline, is_described: bool, readers: Re
     result, convert = Result(), None
     if is_described:
         kind, body = _expect(wire, deadline, messages.ROW_DESCRIPTION, messages.NO_DATA)
-        if kind == messages.ROW_DESCRIPTION:
-            result.columns = messages.columns(body)
-            convert = [readers.get(oid) for _, oid in result.columns]
+        result.columns = messages.columns(body) if kind == messages.ROW_DESCRIPTION else None
+        convert = [readers.get(oid) for _, oid in result.columns or ()]
     while True:
         kind, body = _expect(wire, deadline, messages.DATA_ROW, messages.COMMAND_COMPLETE, messages.EMPTY_QUERY)
         if kind != messages.DATA_ROW:

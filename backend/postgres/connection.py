@@ -148,8 +148,12 @@ class Connection:
             answers = self._exchange(outgoing, opened + bool(check) + 1, reads=flight.reads, ends=True)
             if len(answers.results) < opened:
                 break  # the opening itself failed
-            in_time, clock, *_ = answers.results[opened - 1].rows[0]
-            self._memory.note_clock(float(clock), sent=outgoing.sent_at, received=time.time())
+            try:
+                [[in_time, clock, _]] = answers.results[opened - 1].rows
+                self._memory.note_clock(float(clock), sent=outgoing.sent_at, received=time.time())
+            except (TypeError, ValueError) as error:
+                self._hang_up()
+                raise ConnectionLost("network error: not the opening's answer", nothing_written=flight.reads) from error
             if in_time == "t":
                 if check and len(answers.results) > opened and not answers.results[opened].rows:
                     raise CheckFailed

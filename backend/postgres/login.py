@@ -141,6 +141,8 @@ class _Attempt:
         else:
             self._answer_in_the_open(code, body)
         self._wait_until_ready()
+        if riding is None and self.wire.has_unread:
+            raise ProtocolViolated("bytes behind ReadyForQuery")
         return LoggedIn(self.wire, riding is not None)
 
     def explained(self, error: BaseException) -> BaseException:

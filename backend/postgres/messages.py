@@ -3,11 +3,13 @@
 https://www.postgresql.org/docs/current/protocol-message-formats.html
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from struct import Struct, pack
 
 PROTOCOL_3_0 = 196608
 INT16, INT32 = Struct("!h"), Struct("!i")
+SQLSTATE = re.compile("[0-9A-Z]{5}")
 
 # the server's messages, by their kinds
 AUTHENTICATION, PARAMETER_STATUS, BACKEND_KEY, READY = b"R", b"S", b"K", b"Z"
@@ -63,11 +65,15 @@ def sasl_initial_response(mechanism: str, first: bytes) -> bytes:
 
 
 def fields(body: bytes) -> dict[str, str]:
-    """The fields of an ErrorResponse or a NoticeResponse, by their one-letter names. `C` and `M` are always there."""
+    """The fields of an ErrorResponse or a NoticeResponse, by their one-letter names. `C` and `M` are always there.
+
+    What is no SQLSTATE becomes XX000 (internal error), because a SQLSTATE is logged.
+    """
     found = {
         part[:1].decode("ascii", "replace"): part[1:].decode("utf-8", "replace") for part in body.split(b"\0") if part
     }
-    return {"C": "XX000", "M": ""} | found
+    state = found.get("C", "")
+    return {"M": ""} | found | {"C": state if SQLSTATE.fullmatch(state) else "XX000"}
 
 
 def texts(body: bytes) -> list[str]:
@@ -96,6 +102,8 @@ def values(body: bytes) -> Iterator[str | None]:
             continue
         yield body[position : position + length].decode()
         position += length
+    if position != len(body):
+        raise ValueError("a row that ends elsewhere than its last value")
 
 
 def _text(text: str) -> bytes:

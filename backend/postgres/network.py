@@ -46,8 +46,11 @@ def _secured(sock: socket.socket, url: DatabaseUrl, deadline: Deadline) -> ssl.S
     if not url.direct_tls:
         sock.settimeout(deadline.left())
         sock.sendall(SSL_REQUEST)
-        if sock.recv(1) != b"S":
-            raise ConnectFailed("the server has no TLS")
+        answer = sock.recv(1)
+        if answer == b"N":
+            raise ServerNotTrusted("the server has no TLS")
+        if answer != b"S":
+            raise ConnectFailed("no connection: the server closes it, or does not speak PostgreSQL's protocol")
     context = url.tls_context()
     assert context is not None
     sock.settimeout(deadline.left())  # OpenSSL's handshake ends within it, however many messages it takes

@@ -94,10 +94,9 @@ class Wire:
         chunk = self.sock.recv(CHUNK_BYTES)
         if not chunk:
             raise ServerClosed
-        if self._position == len(self._received):
-            self._received, self._position = bytearray(chunk), 0
-        else:
-            self._received += chunk
+        del self._received[: self._position]  # a server that never stops must not fill the memory
+        self._position = 0
+        self._received += chunk
 
     def _note_parameter(self, body: bytes) -> None:
         name, value, *_ = [*texts(body), "", ""]
