@@ -1,9 +1,9 @@
 """What Neon's proxy and PgBouncer mean by their errors. Each has one SQLSTATE for everything, so the sentence decides.
 
-Neon: every error of the proxy itself is XX000 (`proxy/src/stream.rs`). Read in its source,
-github.com/neondatabase/neon, commit 6a35a3e9; the files named below, under `proxy/src`, have the sentences. An unknown
-one is taken for a passing one. PgBouncer: every error of its own is 08P01 (`src/objects.c`, `disconnect_client`; 1.18
-to 1.25).
+Neon: every error of the proxy itself is XX000. Read in its source, whose files named below have the sentences:
+https://github.com/neondatabase/neon/tree/6a35a3e9/proxy/src. An unknown one is taken for a passing one. PgBouncer:
+every error of its own is 08P01 (`disconnect_client`, 1.18 to 1.25):
+https://github.com/pgbouncer/pgbouncer/blob/pgbouncer_1_25_0/src/objects.c
 """
 
 NEON = "XX000"

@@ -88,8 +88,8 @@ def _keys(password: str, salt: bytes, iterations: int) -> tuple[bytes, bytes]:
 def normalized(password: str) -> bytes:
     """The password as PostgreSQL and libpq hash it: by SASLprep (RFC 4013), or as it is where SASLprep refuses it.
 
-    As in PostgreSQL (`src/common/saslprep.c`), ASCII is taken as it is, and what is prohibited is looked for before the
-    text is normalized.
+    As in PostgreSQL, ASCII is taken as it is, and what is prohibited is looked for before the text is normalized:
+    https://github.com/postgres/postgres/blob/REL_18_STABLE/src/common/saslprep.c
     """
     if password.isascii():
         return password.encode()
