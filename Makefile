@@ -83,7 +83,7 @@ validate: .venv-sam/installed ## check template.yaml
 deploy: .venv/installed .venv-sam/installed ## deploy to AWS, ENV=prod to production: see docs/deploying.md
 	@.venv/bin/python -m dev.deploy $(ENV)
 
-lock: ## choose the newest packages that requirements*.in allow, and write requirements*.txt (needs uv)
+lock: ## choose the newest packages that requirements.in and requirements/*.in allow, and write the .txt (needs uv)
 	uv pip compile $(LOCK) requirements.in --output-file requirements.txt
 	uv pip compile $(LOCK) requirements/dev.in --output-file requirements/dev.txt
 	uv pip compile $(LOCK) requirements/sam.in --output-file requirements/sam.txt
