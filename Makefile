@@ -109,6 +109,7 @@ clean-data: ## remove the database and the secrets of `make start`
 # The SAM CLI pins packages that contradict ours, so it lives in an environment of its own.
 .venv-sam/installed: requirements/sam.txt | .venv/installed
 	@echo 'Installing the SAM CLI into .venv-sam (once, about a minute)'
+	@[ ! -L .venv-sam ] || rm .venv-sam # --clear would empty the folder that the link leads to
 	@.venv/bin/python -m venv --clear .venv-sam
 	@.venv-sam/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps \
 		--requirement requirements/sam.txt
