@@ -83,7 +83,7 @@ validate: .venv-sam/installed ## check template.yaml
 deploy: .venv/installed .venv-sam/installed ## deploy to AWS, ENV=prod to production: see docs/deploying.md
 	@.venv/bin/python -m dev.deploy $(ENV)
 
-lock: ## choose the newest packages that requirements*.in allow, and write requirements*.txt (needs uv)
+lock: ## choose the newest packages that requirements.in and requirements/*.in allow, and write the .txt (needs uv)
 	uv pip compile $(LOCK) requirements.in --output-file requirements.txt
 	uv pip compile $(LOCK) requirements/dev.in --output-file requirements/dev.txt
 	uv pip compile $(LOCK) requirements/bundle.in --output-file requirements/bundle.txt
@@ -110,6 +110,7 @@ clean-data: ## remove the database and the secrets of `make start`
 # The SAM CLI pins packages that contradict ours, so it lives in an environment of its own.
 .venv-sam/installed: requirements/sam.txt | .venv/installed
 	@echo 'Installing the SAM CLI into .venv-sam (once, about a minute)'
+	@[ ! -L .venv-sam ] || rm .venv-sam # --clear would empty the folder that the link leads to
 	@.venv/bin/python -m venv --clear .venv-sam
 	@.venv-sam/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps \
 		--requirement requirements/sam.txt

@@ -61,9 +61,8 @@ def check_growth(deployment: Deployment, turns: int) -> None:
     after = ProcessUsage.of(process_id)
     assert after.resident_bytes - before.resident_bytes < GROWTH_LIMIT_BYTES
     assert after.open_files <= before.open_files
-    assert (
-        after.threads <= before.threads + CLIENTS
-    )  # idle threads are kept for a while; how many depends on the overlap
+    # Idle threads are kept for a while. How many depends on the overlap.
+    assert after.threads <= before.threads + CLIENTS
     assert deployment.database.query(TASKS, OPEN_SIGN_INS) == [[[0]], [[2 * CLIENTS]]]
     assert {line["level"] for line in deployment.log_lines()} == {"INFO"}
     logged = deployment.status_counts()

@@ -549,9 +549,8 @@ class TestRefusedByTheServer:
             rival.run("select pg_advisory_xact_lock(7)")
             request = meanwhile(cleo.patch, f"/api/tasks/{task['id']}/toggle")
             waiting_backend(superuser)
-            rival.run(
-                "alter table tasks disable trigger user"
-            )  # waits for the table's lock, which the application holds
+            # It waits for the table's lock, which the application holds.
+            rival.run("alter table tasks disable trigger user")
             rival.run("alter table tasks enable trigger user")
             rival.run("commit")
             answer = request.result()
