@@ -1,8 +1,7 @@
-"""What a database failure means to the client: one table, by SQLSTATE. pg8000's and SQLAlchemy's
-exception classes do not tell the failures apart.
+"""What a failure of the database means to the client, decided by SQLSTATE and by what the driver knows.
 
-A 503 carries `Retry-After` only when it is certain that nothing was written. That is so for everything but a COMMIT
-whose answer got lost: PostgreSQL undoes a transaction that was not committed.
+A 503 carries `Retry-After` only when it is certain that nothing was written. That is so for everything but a flight
+that writes and whose answer was lost: the driver says which it was (`nothing_written`).
 """
 
 from sqlalchemy.exc import DBAPIError
@@ -30,7 +29,7 @@ class DatabaseUnavailable(Unavailable):
 
 
 class TransactionConflict(DatabaseUnavailable):
-    """PostgreSQL chose this transaction as the one to give way. Running it again is all it takes (`retry`)."""
+    """PostgreSQL undid this transaction because of another one. The route class runs the endpoint again."""
 
     def __init__(self) -> None:
         super().__init__(nothing_written=True)

@@ -39,8 +39,8 @@ What is promised:
 - Over TLS the certificate and the host's name are verified, nothing but SCRAM is answered, and the server's proof is
   demanded. No server is told the password, and none is believed without proof.
 - The messages must be the expected ones, in their order, with nothing behind them. Anything else closes the connection.
-- Connecting takes at most 5 s, the name server included, and an answer 10 s, from its first byte to its last. Both end
-  with the request's time (`deadline.py`).
+- An attempt to connect takes at most 5 s, the name server included, and there are two at most. An answer takes at most
+  10 s, from its first byte to its last. Both end with the request's time (`deadline.py`).
 - Every error says whether something may have been written. None names a host, a user or a statement.
 
 What to know before changing it:

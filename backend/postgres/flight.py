@@ -29,6 +29,12 @@ LEFT_MILLISECONDS = f"""
     least({MOST_MILLISECONDS}, greatest(1, floor(extract(epoch from ends - clock) * 1000)))::int::text
 """
 """What is left of the deadline. The limit keeps a clock that is far off from giving PostgreSQL too large a number."""
+NO_TRANSACTION_TIMEOUT = """
+    case when current_setting('transaction_timeout', true) is not null
+        then set_config('transaction_timeout', '0', true)
+    end
+"""
+"""PostgreSQL 16 does not have it. Where it strikes, the whole connection ends."""
 MAY_WRITE = messages.unit("show transaction_read_only") + messages.unit("set transaction read write")
 """SHOW goes first because PostgreSQL warns of a SET TRANSACTION that is a flight's first command. A SELECT cannot do
 this: it has a snapshot, and then a transaction that may only read stays one."""
@@ -98,8 +104,9 @@ class Opening:
         settings = {"role": f"'{self.role}'"} | {name: f"'{value}'" for name, value in (SETTINGS | more).items()}
         settings |= dict.fromkeys(("statement_timeout", "lock_timeout"), LEFT_MILLISECONDS)
         calls = ", ".join(f"set_config('{name}', {value}, true)" for name, value in settings.items())
+        calls += f", {NO_TRANSACTION_TIMEOUT}"
         return f"""
-            select clock < ends, extract(epoch from clock)::float8,
+            select clock < ends, extract(epoch from clock),
                 case when clock < ends
                     then array[{calls}]
                     else array[set_config('transaction_read_only', 'on', true)]

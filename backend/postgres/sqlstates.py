@@ -20,7 +20,7 @@ PASSING_AT_LOGIN = ("53300", "57P03", "XX000")
 """Full, starting, or Neon's proxy for whatever reason: trying the login once more may help."""
 OPERATOR_AT_LOGIN = ("28", "3D", "42", PROTOCOL_VIOLATION)
 """A wrong password, database or right: an operator must act."""
-CONNECTION_ENDED = ("57P0", "08", "25P03")
+CONNECTION_ENDED = ("57P0", "08", "25P03", "25P04")
 """The server has ended the connection, which is of no further use."""
 FATE_UNKNOWN = ("57P0", "08")
 """The connection ended, said by PostgreSQL or the pooler: during a COMMIT it is unknown whether it took effect."""
@@ -32,7 +32,7 @@ CONFLICTS = (UNIQUE_VIOLATION, FOREIGN_KEY_VIOLATION)
 """The request contradicts what is stored."""
 UNSTORABLE = ("22", CHECK_VIOLATION, NOT_NULL_VIOLATION)
 """The values cannot be stored."""
-OVERLOADED = ("53", "55", "57", "25P03", "40")
+OVERLOADED = ("53", "55", "57", "25P03", "25P04", "40")
 """Full, starting, stopping, timed out or out of disk. An operator need not act unless it lasts."""
 MISCONFIGURED = ("28", "3D", "08", "42", "25006", "58")
 """A wrong password or database, a schema of another version, a missing right, a broken disk. An operator must act."""
