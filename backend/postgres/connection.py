@@ -32,6 +32,7 @@ from backend.postgres.exceptions import (
     reason,
 )
 from backend.postgres.flight import Flight, Opening
+from backend.postgres.sqlstates import QUERY_CANCELED, sqlstate
 from backend.postgres.url import DatabaseUrl
 from backend.postgres.wire import Wire
 
@@ -134,11 +135,12 @@ class Connection:
         self._hang_up()
 
     def _fly(self, opening: Opening, flight: Flight, unit: bytes) -> Result:
-        """Send a flight, and once more where only the server's clock found it late."""
+        """Send a flight, and again where only the server's clock found it late, or where another client's timeout ended
+        it before its statement."""
         check = flight.check
         behind = (messages.unit(check.guarded, make_params(WRITERS, check.parameters)) if check else b"") + unit
         opened = opening.count(reads=flight.reads)
-        for _ in range(2):
+        for is_last in (False, False, True):
             offset = self._memory.clock_offset
             outgoing = _Outgoing(
                 lambda ends_at, offset=offset: (  # type: ignore[misc]
@@ -146,6 +148,9 @@ class Connection:
                 )
             )
             answers = self._exchange(outgoing, opened + bool(check) + 1, reads=flight.reads, ends=True)
+            error = answers.error
+            if error and error.before_statement and sqlstate(error) == QUERY_CANCELED and not is_last:
+                continue
             if len(answers.results) < opened:
                 break  # the opening itself failed
             try:
