@@ -35,9 +35,12 @@ NO_TRANSACTION_TIMEOUT = """
     end
 """
 """PostgreSQL 16 does not have it. Where it strikes, the whole connection ends."""
-MAY_WRITE = messages.unit("show transaction_read_only") + messages.unit("set transaction read write")
+MAY_WRITE = messages.unit("show transaction_read_only") + messages.unit(
+    "set transaction isolation level read committed, read write"
+)
 """SHOW goes first because PostgreSQL warns of a SET TRANSACTION that is a flight's first command. A SELECT cannot do
-this: it has a snapshot, and then a transaction that may only read stays one."""
+this: it has a snapshot, and then a transaction that may only read stays one. The statements are written for READ
+COMMITTED, in which a change waits for the one before it; where `default_transaction_isolation` is another, it fails."""
 
 
 @dataclass(frozen=True)

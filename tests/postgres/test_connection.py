@@ -87,7 +87,7 @@ class TestMessagesOfFlights:
         assert kinds(flight) == "PBE" * 3 + "PBDE" + "S"
         assert statements(flight) == [
             "show transaction_read_only",
-            "set transaction read write",
+            "set transaction isolation level read committed, read write",
             "opening",
             statement,
         ]
