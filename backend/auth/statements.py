@@ -91,12 +91,18 @@ ROTATE = text(f"""
         r.revoked_at is null and r.current_jti = :jti as is_refused,
         r.rotations[cardinality(r.rotations) - :limit + 1] + make_interval(secs => :window) - clock_timestamp() as wait
 """)
-"""Rotates the current token, repeats the successor of the one before it, and revokes the sign-in for any other.
+"""Decides a refresh, by the token that was presented.
 
-No row: the sign-in has ended. Every right-hand side sees the row as it was before. Concurrent refreshes wait for the
-row's lock, and then see what the one before them did. Only a rotation counts against the limit (`is_refused`): a thief
-could otherwise keep the limit full, so that the owner's reuse is not noticed, and a page whose calls all refresh at
-once must not end its sign-in."""
+- The current token is replaced (rotation). If the limit is full, it is kept instead (`is_refused`).
+- The previous token, within the leeway, gives the current one again (repetition).
+- Any other token revokes the sign-in (reuse).
+
+If there is no row, the sign-in has ended. Every right-hand side sees the row as it was before the statement. Concurrent
+refreshes wait for the row's lock, and each then sees what the one before it did.
+
+Only a rotation counts against the limit. Reuse is noticed even if the limit is full: otherwise a thief could keep it
+full, and the owner's use of the old token would not be noticed. Repetitions do not count, because a page whose calls
+all refresh at once must not lose its sign-in."""
 
 SIGN_OUT = text("""
     update refresh_tokens set revoked_at = clock_timestamp()

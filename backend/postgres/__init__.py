@@ -1,10 +1,10 @@
 """A PostgreSQL driver that runs a transaction in one network round trip. It imports nothing of the rest of `backend`.
 
-A transaction is a flight. What it needs leaves together, and is answered together:
+A flight is one transaction, sent as one group of messages that ends with Sync, and answered as one group:
 
     client                                                                        server
-      | Parse Bind Execute   SHOW, SET TRANSACTION READ WRITE   (if it writes)        |
-      | Parse Bind Execute   the opening: in time? then the role, and settings        |
+      | Parse Bind Execute   SHOW, SET TRANSACTION …, READ WRITE   (if it writes)     |
+      | Parse Bind Execute   the opening: if in time, it sets role and settings       |
       | Parse Bind Execute   the check, which must give a row   (if there is one)     |
       | Parse Bind Describe Execute   the statement                                   |
       | Sync  ------------------------------------------------------------------->    |
@@ -13,15 +13,20 @@ A transaction is a flight. What it needs leaves together, and is answered togeth
 Without BEGIN, everything up to Sync is one transaction. All of it reaches one server connection, behind a transaction
 pooler too: no other client's statement can come in between.
 
-A login over TLS takes two round trips, of which the second carries a flight that only reads:
+Over TLS, a login takes two round trips after those of TCP and TLS. The second carries a flight, if that only reads:
 
-    TCP 1 · SSLRequest 1 (none with sslnegotiation=direct) · TLS 1.3 1
+    TCP 1 · SSLRequest 1 (none with sslnegotiation=direct) · TLS 1.3 1 (TLS 1.2: 2)
       | StartupMessage, SASLInitialResponse  ------------------------------------>    |
       | <-------------------------------  the list of mechanisms, SASLContinue        |
       | SASLResponse, a flight that only reads  --------------------------------->    |
       | <----  SASLFinal: the server's proof, AuthenticationOk, ReadyForQuery, answer |
 
 So a first read takes 5 round trips, 4 with direct TLS; a first write takes one more. A later flight takes one.
+
+What is believed when: the certificate is verified before StartupMessage leaves. SASLInitialResponse names
+SCRAM-SHA-256, or SCRAM-SHA-256-PLUS if the URL requires channel binding or the server offered only that before. A
+first read leaves before the server's proof, so the server sees its values; its answer is used only after the proof.
+Without TLS, on this machine only, nothing is pipelined, and the server gets what it asks for, even the password.
 
 How it is used, through SQLAlchemy:
 
@@ -30,31 +35,36 @@ How it is used, through SQLAlchemy:
         connection.execute(select(…), execution_options={"flight": Flight(reads=True)})
 
 What is promised:
-- A flight is a transaction. When its answer arrives, it is committed. An error, or a check without a row, undoes it.
+- When a flight's answer arrives, it is committed. An error undoes it. A check without a row makes the rest read-only.
 - It runs as the opening's role, with the opening's settings, whatever another client has left on the connection.
-- It does nothing once its deadline has passed: a flight that a pooler held up finds no role, and may only read. Clocks
-  that differ are noticed and allowed for.
-- What is marked as a read cannot write: PostgreSQL refuses it. Only reads leave before the server has proven itself,
-  and only reads are ever sent twice.
+- A flight that arrives after its deadline, because a pooler held it up, writes nothing: the opening sets no role, and
+  makes it read-only. In a flight that arrives in time, PostgreSQL stops each statement that takes longer than was left.
+- The deadline is by the server's clock, which each answer shows. A flight that was late only because the clocks differ
+  is sent again. Before a process's first answer the difference counts as 0, so a server's clock that is behind gives a
+  flight that much longer.
+- What is marked as a read cannot write: PostgreSQL refuses it. Only reads leave before the server has proven itself. A
+  write is sent again only if the server has answered that it did nothing: it was late, or ended before its statement.
 - Over TLS the certificate and the host's name are verified, nothing but SCRAM is answered, and the server's proof is
-  demanded. No server is told the password, and none is believed without proof.
+  demanded. So over TLS no server is told the password, and none is believed without proof.
 - The messages must be the expected ones, in their order, with nothing behind them. Anything else closes the connection.
-- An attempt to connect takes at most 5 s, the name server included, and there are two at most. An answer takes at most
-  10 s, from its first byte to its last. Both end with the request's time (`deadline.py`).
-- Every error says whether something may have been written. None names a host, a user or a statement.
+- An attempt to connect takes at most 5 s, the name server included, and a login makes two at most. A flight takes at
+  most 10 s, from its departure to the last byte of its answer. Both end with the request's time (`deadline.py`).
+- Every error says whether something may have been written. The driver's own words name no host, user or statement;
+  the server's words stay in the `args` of `LoginRefused` and `ServerError`.
 
 What to know before changing it:
 - A session's settings outlive the client behind a pooler: only `set_config(…, true)` is used, never SET.
-- A SELECT cannot make a transaction writable that a leftover made read-only: `flight.py` says what does.
+- A SELECT cannot make a transaction writable that another client's setting made read-only: `flight.py` says what does.
 - `socket.settimeout` counts for one read; every read here gets what is left of the deadline.
 - An ORM load may send a second statement, which would have no check. Statements give Core rows.
-- Pipelined logins are documented by no server. One that does not take them is found out, answered on a second
-  connection, and remembered for ten minutes (`login.py`, `memory.py`). `DATABASE_PIPELINE=off` turns it off.
+- No server documents pipelined logins. If a pipelined message gets no answer within 1.5 s, the driver logs in on a
+  second connection, and sends the message there when its turn comes. If that works, it pipelines no such message to
+  this server for ten minutes (`login.py`, `memory.py`). `DATABASE_PIPELINE=off` turns it off.
 - pg8000's converters are used, and SQLAlchemy's dialect for it: its version is pinned, and a test compares.
 
 The files, from the wire up: `messages`, `wire` (whole messages within a deadline), `network` (name, TCP, TLS), `scram`,
 `channel_binding`, `login`, `memory`, `flight`, `answers`, `connection`, `cursor`, `dialect`. Beside them: `url`,
-`deadline`, `exceptions`, `sqlstates`, `poolers` (what Neon's proxy and PgBouncer mean).
+`deadline`, `exceptions`, `sqlstates`, `poolers` (what errors of Neon's proxy and PgBouncer mean).
 
 Tried with PostgreSQL 18 (direct, TLS, direct TLS) and PgBouncer 1.18 (transaction pooling, TLS, SCRAM) in the tests.
 Neon's proxy (commit 6a35a3e9), PgBouncer 1.24 and 1.25 were read in source; a stand-in speaks as Neon's proxy does.

@@ -72,10 +72,14 @@ class Answers:
         self.status = body
 
     def _error(self, fields: dict[str, str], count: int, *, reads: bool) -> ServerError:
-        """The error, with what is certain about it.
+        """The error, and whether it is certain that nothing was written. Any one of these makes it certain:
 
-        PostgreSQL undoes a flight in which a statement failed. It may end the connection instead: then nothing was kept
-        if its last statement had not completed, unless it is a pooler that says so, having lost the connection.
+        - The flight only reads.
+        - The severity is ERROR: PostgreSQL has undone the flight, and keeps the connection.
+        - The severity is another one, so the connection ends, but the flight's last statement had not completed. This
+          does not count for an error of class 08: a pooler sends it when it has lost its connection to PostgreSQL, and
+          cannot know what PostgreSQL did.
+        - PgBouncer says that it has not given the flight to PostgreSQL.
         """
         is_over = len(self.results) == count
         is_undone = fields.get("V", fields.get("S")) == "ERROR"

@@ -135,8 +135,13 @@ class Connection:
         self._hang_up()
 
     def _fly(self, opening: Opening, flight: Flight, unit: bytes) -> Result:
-        """Send a flight, and again where only the server's clock found it late, or where another client's timeout ended
-        it before its statement."""
+        """Send a flight. Send it again, twice at most, if it did nothing for a reason that does not come from itself.
+
+        - It was late only because the server's clock differs from ours: its answer has changed `clock_offset`.
+        - A timeout that another client had left on the connection ended it before its statement (57014).
+
+        It may write: a flight that did nothing can be sent again.
+        """
         check = flight.check
         behind = (messages.unit(check.guarded, make_params(WRITERS, check.parameters)) if check else b"") + unit
         opened = opening.count(reads=flight.reads)

@@ -1,10 +1,13 @@
-"""A transaction as one flight: what is asked in front of its statement, so that it is safe wherever it arrives.
+"""Makes the messages that protect a flight's statement. They are sent in front of the statement, in the same flight.
 
-    Parse, Bind, Execute   SHOW, SET TRANSACTION READ WRITE    only if it writes
-    Parse, Bind, Execute   the opening: in time? then role and settings, for this transaction alone
-    Parse, Bind, Execute   the check, where there is one: a row, or nothing counts
+    Parse, Bind, Execute   SHOW, SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE    only if it writes
+    Parse, Bind, Execute   the opening: if the flight is in time, it sets role and settings, for this transaction alone
+    Parse, Bind, Execute   the check, if there is one: if it gives no row, the rest cannot write
     Parse, Bind, Describe, Execute   the statement
-    Sync                   ends the implicit transaction, and commits it unless something failed
+    Sync                   ends the implicit transaction: commits it, or undoes it if something failed
+
+They protect it from the settings that another client has left on the server connection. They also protect it from
+arriving too late.
 
 https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING
 """
@@ -34,13 +37,18 @@ NO_TRANSACTION_TIMEOUT = """
         then set_config('transaction_timeout', '0', true)
     end
 """
-"""PostgreSQL 16 does not have it. Where it strikes, the whole connection ends."""
+"""SQL that turns `transaction_timeout` off. PostgreSQL 16 does not have this setting.
+
+When this timeout expires, PostgreSQL ends the whole connection and not only the transaction."""
 MAY_WRITE = messages.unit("show transaction_read_only") + messages.unit(
     "set transaction isolation level read committed, read write"
 )
-"""SHOW goes first because PostgreSQL warns of a SET TRANSACTION that is a flight's first command. A SELECT cannot do
-this: it has a snapshot, and then a transaction that may only read stays one. The statements are written for READ
-COMMITTED, in which a change waits for the one before it; where `default_transaction_isolation` is another, it fails."""
+"""Makes the transaction writable and READ COMMITTED, whatever another client or the database's defaults have set.
+
+A SELECT cannot make it writable. It takes a snapshot, and after that PostgreSQL keeps a read-only transaction
+read-only. SHOW goes first, because PostgreSQL logs a warning if SET TRANSACTION is the first command of a flight. The
+statements are written for READ COMMITTED: there, a change waits for an earlier one of the same row. With another level
+(`default_transaction_isolation`) it would fail."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,10 @@ class Check:
 
     @property
     def guarded(self) -> str:
-        """What is sent: one row if the SELECT gives any. Else none, and the transaction may only read from there on."""
+        """The check as it is sent. It gives one row if the SELECT gives at least one.
+
+        If the SELECT gives no row, it gives none either, and makes the rest of the transaction read-only.
+        """
         passed = "case when count(*) > 0 then true else set_config('transaction_read_only', 'on', true) is null end"
         return f"select from ({self.statement}) checked having {passed}"
 
@@ -61,8 +72,8 @@ class Check:
 class Flight:
     """How a statement is sent as a transaction of its own.
 
-    :param reads: it only reads, which PostgreSQL enforces. So it may leave before the server has proven itself, and
-        again when its answer is lost
+    :param reads: it only reads, which PostgreSQL enforces. So it may be sent before the server has proven that it knows
+        the password. It is sent a second time if a new connection takes it but does not answer in time
     """
 
     reads: bool = False
@@ -71,11 +82,12 @@ class Flight:
 
 @dataclass(frozen=True)
 class Opening:
-    """What every flight begins with.
+    """What every flight begins with: a SELECT that compares the flight's deadline with the server's clock.
 
-    A flight that arrives after its deadline, because a pooler held it up, gets no role, and may only read: its client
-    has gone, and must not find later that it has written. The opening always gives one row: in time or not, and the
-    server's clock.
+    If the flight is in time, the opening sets its role, settings and timeouts. A pooler may hold a flight up until its
+    deadline has passed. Then the client has already reported a failure, so the flight must not write any more: the
+    opening sets no role, and makes the transaction read-only. It always gives one row, with three values: whether the
+    flight is in time, the server's clock, and the settings.
 
     :param role: what the transaction runs as
     """

@@ -1,4 +1,4 @@
-r"""Logging in. Over TLS the client never waits where it can go on:
+r"""Connects and logs in. Over TLS, a message does not wait for an answer that it does not need:
 
     client                                                                              server
       | TCP  ------------------------------------------------------------------------>    |   1
@@ -9,9 +9,10 @@ r"""Logging in. Over TLS the client never waits where it can go on:
       | SASLResponse, and behind it a flight that only reads  ----------------------->    |   5
       | <-----  AuthenticationSASLFinal, AuthenticationOk, …, ReadyForQuery, its answer    |
 
-A flight that writes waits for ReadyForQuery, that is, for the server's proof that it knows the password. Over TLS
-nothing but SCRAM is answered, so that no server is ever told the password. Without TLS (this machine only) each step
-waits for the one before, and what the server asks for is answered, as libpq does.
+A flight that writes waits for ReadyForQuery, and so for the server's proof that it knows the password. A flight that
+only reads leaves before that proof, but its answer is read after it. Over TLS the driver answers only SCRAM, so no
+server is ever told the password. Without TLS (this machine only) each message waits for the answer to the one before.
+The server may then ask for no password, for the password itself, for its MD5 hash, or for SCRAM, as with libpq.
 """
 
 import hashlib
@@ -34,14 +35,19 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 WAKE_PAUSE_SECONDS = 0.25
 """How long to wait before the second try to connect: a sleeping compute needs about as much to wake."""
 SILENCE_SECONDS = 1.5
-"""A server that has not answered a pipelined message by then has not seen it."""
+"""How long to wait for the answer to a pipelined message. After that, the driver assumes that the server lost it."""
 
 Flight = Callable[[], bytes]
 """Makes the bytes of a flight when it is about to leave."""
 
 
 class _TryAgain(Exception):
-    """A second try may succeed: without pipelining, and maybe after a pause or with another mechanism."""
+    """This attempt has failed, but a second one, without pipelining, may succeed.
+
+    :param cause: the error to raise if there is no second attempt
+    :param pause: whether to wait before the second attempt
+    :param remember: called if the second attempt succeeds
+    """
 
     def __init__(
         self, cause: ConnectFailed, *, pause: bool = False, remember: Callable[[], None] | None = None
@@ -50,7 +56,7 @@ class _TryAgain(Exception):
 
 
 class LoggedIn(NamedTuple):
-    """A connection that is ready, and whether the flight that was to ride has left."""
+    """A connection after its login, and whether the login has already sent the flight."""
 
     wire: Wire
     has_sent_flight: bool
@@ -122,9 +128,12 @@ class _Attempt:
             self.wire.close()
 
     def log_in(self, riding: Flight | None, *, pipelined: bool) -> LoggedIn:
-        """The whole login.
+        """Log in, from StartupMessage to ReadyForQuery.
 
-        :param pipelined: whether a message may leave before the answer to the one before it, where it is known to work
+        :param riding: a flight that only reads, to send together with SASLResponse; it is not sent where that is not
+            allowed
+        :param pipelined: send messages without waiting for the answers to earlier ones. It has no effect without TLS,
+            if the URL forbids it, or if this server is remembered not to answer such messages
         """
         pipelined = pipelined and self.url.tls and self.url.pipeline and self.memory.initial_response_may_ride
         if not (pipelined and self.memory.flight_may_ride):
@@ -225,7 +234,10 @@ class _Attempt:
     def _authentication(self, expected: int | None = None) -> tuple[int, bytes]:
         """The next Authentication message: its code and what follows.
 
-        :raises ServerNotTrusted: it is another one, or another message
+        :param expected: the only code that is accepted; None accepts every code
+        :raises ServerNotTrusted: the message has another code
+        :raises ProtocolViolated: the server sent another message
+        :raises LoginRefused: the server sent an error
         """
         kind, body = self._message()
         self._has_heard = self._has_heard or kind == messages.AUTHENTICATION

@@ -40,7 +40,14 @@ class Memory:
         self._flight_waits_until = time.monotonic() + KEPT_SECONDS
 
     def note_clock(self, server: float, *, sent: float, received: float) -> None:
-        """Correct the offset by what the server's clock said between two moments of ours, in seconds since 1970."""
+        """Correct `clock_offset` if the server's answer shows that it is wrong. It changes by no more than needed.
+
+        All three are in seconds since 1970.
+
+        :param server: what the server's clock showed, while the server handled the flight
+        :param sent: what our clock showed when the flight was sent
+        :param received: what our clock showed when the answer was there
+        """
         self.clock_offset = min(max(self.clock_offset, server - received), server - sent)
 
 

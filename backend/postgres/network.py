@@ -25,9 +25,10 @@ _known: dict[tuple[str, int], tuple[float, list[Address]]] = {}
 def connect(url: DatabaseUrl, deadline: Deadline) -> socket.socket:
     """A connected socket; an `ssl.SSLSocket` whose certificate was verified, if the URL wants TLS.
 
-    :raises ConnectFailed: the server was not reached
-    :raises ServerNotTrusted: its certificate is not the one of the URL's host
-    :raises OSError, TimeoutError: the network's own words
+    :raises ConnectFailed: the server closed the connection at SSLRequest, or gave an answer that PostgreSQL does not
+    :raises ServerNotTrusted: the server has no TLS, or did not agree to PostgreSQL's protocol in direct TLS (ALPN)
+    :raises ssl.SSLCertVerificationError: its certificate is not trusted, or is not one of the URL's host
+    :raises OSError, TimeoutError: the network failed, or was too slow
     """
     if url.socket is not None:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -1,4 +1,4 @@
-"""Reads a connection string as Neon prints it, and gives what pg8000 needs: address, credentials, TLS context.
+"""Reads a connection string as Neon prints it, and gives what a connection needs: address, credentials, TLS context.
 
 `postgresql://user:p%40ss@ep-cool-name-123-pooler.eu-central-1.aws.neon.tech/neondb?sslmode=require&channel_binding=require`
 """

@@ -105,10 +105,11 @@ def remove(user: CurrentUser, task_id: UUID, *, allowed: Versions) -> None:
 
 
 def _changed(rows: Rows, allowed: Versions, overtaken: type[ApiError]) -> TaskRow:
-    """The changed task.
+    """The changed task. If the statement changed nothing, the error that says why.
 
-    :param rows: of a statement that tells the version it has seen, and nothing else where it changed nothing
-    :param overtaken: the error where the version was allowed, and another request was faster
+    :param rows: what the statement gave: no row if there is no such task; if nothing was changed, a row in which only
+        `seen_version` is not null
+    :param overtaken: the error if another request changed or deleted the task first
     """
     if not rows:
         raise TaskNotFound

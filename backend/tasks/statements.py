@@ -84,10 +84,12 @@ _NEW_VERSION = {"version": TABLE.c.version + 1}
 
 
 def _with_seen_version(change: ReturningUpdate[Any] | ReturningDelete[Any]) -> Select[Any]:
-    """What a change came to, in one statement: no row, there is no such task; null columns, nothing was changed.
+    """A statement that makes the change, and gives one row: `seen_version` and the columns of the changed task.
 
-    `seen_version` is the task's version when the statement began. A change that had to wait for another one sees the
-    task as that one left it: its own condition decides then.
+    If there is no row, there is no such task. If the columns are null, the task was not changed.
+
+    `seen_version` is the task's version when the statement began. A change may have to wait for another change of the
+    same task. It then checks its own condition on the task as the other change left it.
     """
     changed = change.cte("changed")
     return select(_SEEN.c.version.label("seen_version"), changed).select_from(_SEEN.outerjoin(changed, true()))

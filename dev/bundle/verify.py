@@ -13,7 +13,7 @@ from dev.user_error import UserError
 UNZIPPED_LIMIT_BYTES = 64_000_000
 """Lambda's limit is 250 MB. A bundle above this smaller one contains something that it does not need."""
 FEWEST_CERTIFICATES = 100
-"""Mozilla's list, which certifi is, has more than this since there is one."""
+"""certifi's certificates are those of Mozilla's list. That list has always had more than this."""
 UNCHECKED_HASH = 0b01
 """The flags of a `.pyc` file with a hash of the source that Python does not check (PEP 552)."""
 
@@ -51,7 +51,10 @@ def _has_required_files(bundle: Path) -> None:
 
 
 def _has_certificates(bundle: Path) -> None:
-    """OpenSSL says nothing of a folder that is empty, or has files that it does not find."""
+    """Require enough CA certificates, each in a file with the name that OpenSSL looks for.
+
+    OpenSSL itself reports no error if the folder is empty, or if a file has another name.
+    """
     found = list(_files(bundle / certificates.FOLDER))
     if len(found) < FEWEST_CERTIFICATES:
         raise UserError(f"{certificates.FOLDER} has {len(found)} CA certificates, and must have {FEWEST_CERTIFICATES}")
