@@ -42,7 +42,9 @@ Flight = Callable[[], bytes]
 
 
 class _TryAgain(Exception):
-    """This attempt has failed, but a second one, without pipelining, may succeed.
+    """This attempt has failed, but a second one may succeed. It does not pipeline.
+
+    If the server did not offer the SCRAM mechanism of this attempt, the second one uses the other mechanism.
 
     :param cause: the error to raise if there is no second attempt
     :param pause: whether to wait before the second attempt
