@@ -23,8 +23,6 @@ OPERATOR_AT_LOGIN = ("28", "3D", "42", PROTOCOL_VIOLATION)
 """A wrong password, database or right: an operator must act."""
 CONNECTION_ENDED = ("57P0", "08", "25P03", "25P04")
 """The server has ended the connection, which is of no further use."""
-FATE_UNKNOWN = ("57P0", "08")
-"""The connection ended, said by PostgreSQL or the pooler: during a COMMIT it is unknown whether it took effect."""
 SERIALIZATION_CONFLICTS = ("40001", "40P01")
 """PostgreSQL undid the transaction because of another one. Running it again is all it takes."""
 ROLE_EXISTS = (DUPLICATE_OBJECT, UNIQUE_VIOLATION)
