@@ -24,6 +24,10 @@ NEON_FOR_OPERATORS = {
     "This VPC endpoint": "the VPC endpoint is not allowed",  # auth/mod.rs
     "VPC endpoint ID is not specified": "the VPC endpoint is not allowed",  # auth/mod.rs
     "Endpoint ID is not specified": "the host name does not tell the endpoint (SNI)",  # auth/mod.rs
+    'database "': "no such database",  # PostgreSQL's and PgBouncer's own sentences, handed on by compute/mod.rs
+    "no such database": "no such database",
+    "permission denied for database": "the login lacks a right",
+    'role "': "the login lacks a right",
     "Unsupported authentication method": "the login's method is not supported",  # auth/mod.rs
 }
 QUOTA = ("quota", "exceeded")
