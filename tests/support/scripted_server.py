@@ -107,6 +107,8 @@ class ScriptedServer:
     :ivar clients: the connections since the last `follow`
     """
 
+    client_class: "type[Client]"
+
     def __init__(self, *, tls: bool = True) -> None:
         self.clients: list[Client] = []
         self._scripts: Sequence[Script] = (HONEST,)
@@ -186,7 +188,7 @@ class ScriptedServer:
                 sock, _ = self._listener.accept()
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 script = self._scripts[min(len(self.clients), len(self._scripts) - 1)]
-                client = Client(self, sock, script)
+                client = self.client_class(self, sock, script)
                 self.clients.append(client)
                 threading.Thread(target=client.serve, daemon=True).start()
 
@@ -194,6 +196,7 @@ class ScriptedServer:
 class Client:
     """A client's connection, as the server sees it.
 
+    :ivar parameters: those of its StartupMessage
     :ivar received: everything that it has sent, decrypted
     :ivar steps: what the server has said to it
     :ivar early: for each step, what the client had sent already without an answer to it
@@ -201,6 +204,7 @@ class Client:
     """
 
     def __init__(self, server: ScriptedServer, sock: socket.socket, script: Script) -> None:
+        self.parameters: dict[str, str] = {}
         self.received = bytearray()
         self.steps: list[Step] = []
         self.early: dict[Step, bytes] = {}
@@ -213,8 +217,7 @@ class Client:
         try:
             with suppress(ClientGone, OSError):
                 self._begin()
-                self._log_in()
-                self.answer_flights()
+                self._serve()
         finally:
             self.close()
 
@@ -268,6 +271,10 @@ class Client:
         self._sock.close()
         self.is_over.set()
 
+    def _serve(self) -> None:
+        self._log_in()
+        self.answer_flights()
+
     def _begin(self) -> None:
         """TLS, where the server has it, and StartupMessage."""
         if self._server.tls_context is not None:
@@ -275,7 +282,8 @@ class Client:
                 assert self._read(len(SSL_REQUEST)) == SSL_REQUEST
                 self.say(Step.TLS, b"S")
             self._sock = self._server.tls_context.wrap_socket(self._sock, server_side=True)
-        self._read(int.from_bytes(self._read(4)) - 4)
+        startup = self._read(int.from_bytes(self._read(4)) - 4)[4:].decode().split("\0")
+        self.parameters = dict(zip(startup[:-2:2], startup[1:-2:2], strict=True))
 
     def _log_in(self) -> None:
         scram = Scram(self._server.binding)
@@ -307,6 +315,9 @@ class Client:
             raise ClientGone
         self.received += data
         self._unread += data
+
+
+ScriptedServer.client_class = Client
 
 
 class Scram:
