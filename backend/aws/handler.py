@@ -46,7 +46,7 @@ class GatewayHandler:
             try:
                 events.require_method(event)
                 return self._mangum(events.without_stage(event), context)
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
+            except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
                 # The application answers its own errors. These come from Mangum, which could not read the event.
                 logger.warning("Malformed HTTP event", error=type(error).__name__)
                 return _malformed_request_response()
