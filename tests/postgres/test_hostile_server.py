@@ -68,6 +68,7 @@ from tests.support.scripted_server import (
     reset,
     resolve_here,
     row,
+    salted_md5,
     sasl,
     sasl_continue,
     sasl_final,
@@ -256,17 +257,27 @@ def _cases(scripts: dict[str, Any]) -> list[Any]:
 class TestLogin:
     """What a server may do before it has proven that it knows the password."""
 
-    @BOTH
+    @pytest.mark.parametrize(
+        ("parameters", "pipeline", "reads"),
+        [
+            pytest.param("", True, True, id="reading"),
+            pytest.param("", True, False, id="writing"),
+            pytest.param("", False, True, id="nothing rides"),
+            pytest.param("&channel_binding=require", True, True, id="channel binding"),
+        ],
+    )
     @pytest.mark.parametrize("script", _cases(NOT_TRUSTED))
-    def test_a_server_without_proof_is_not_believed(self, server: ScriptedServer, script: Script, reads: bool) -> None:
+    def test_a_server_without_proof_is_not_believed(
+        self, server: ScriptedServer, script: Script, parameters: str, pipeline: bool, reads: bool
+    ) -> None:
         server.follow(script)
-        connected, flight = send(server, reads=reads)
+        connected = Connection(server.database_url(parameters, pipeline=pipeline), opening=OPENING)
         with pytest.raises(ServerNotTrusted) as failed:
-            flight()
+            connected.execute(STATEMENT, flight=Flight(reads=reads))
         assert (failed.value.needs_operator, failed.value.nothing_written) == (True, True)
         check_hung_up(server, connected)
         assert len(server.clients) == 1
-        assert reads or STATEMENT.encode() not in server.received
+        assert STATEMENT.encode() not in server.received or (reads and pipeline)
 
     @pytest.mark.parametrize("say", _cases(CHALLENGES))
     def test_a_wrong_challenge_is_not_answered(self, server: ScriptedServer, say: Say) -> None:
@@ -586,6 +597,64 @@ class TestAnswers:
         check_hung_up(server)
 
 
+class TestWithoutTls:
+    """On this machine, without TLS: what the server asks for is answered, as libpq does, but SCRAM is still checked."""
+
+    @pytest.fixture
+    def plain_server(self, server: ScriptedServer) -> Iterator[ScriptedServer]:
+        with ScriptedServer(tls=False) as running:
+            yield running
+
+    @pytest.mark.parametrize(
+        ("say", "answer"),
+        [
+            pytest.param(asks(CLEARTEXT_PASSWORD), PASSWORD, id="clear text"),
+            pytest.param(asks(MD5_PASSWORD), salted_md5(), id="MD5"),
+        ],
+    )
+    def test_a_password_is_told(self, plain_server: ScriptedServer, say: Say, answer: str) -> None:
+        plain_server.follow({Step.SASL: say})
+        connected, flight = send(plain_server, reads=True)
+        assert flight().rows == [[1]]
+        connected.close()
+        assert message(b"p", answer.encode() + b"\0") in plain_server.received
+
+    @pytest.mark.parametrize("say", [logs_in(), Client.send], ids=["trust", "SCRAM"])
+    def test_no_password_is_told_where_none_is_asked_for(self, plain_server: ScriptedServer, say: Say) -> None:
+        plain_server.follow({Step.SASL: say})
+        connected, flight = send(plain_server, reads=True)
+        assert flight().rows == [[1]]
+        connected.close()
+        check_hung_up(plain_server)
+
+    @pytest.mark.parametrize("asked", [GSS, SSPI, authentication(99)])
+    def test_what_is_not_known_is_not_answered(self, plain_server: ScriptedServer, asked: bytes) -> None:
+        plain_server.follow({Step.SASL: asks(asked)})
+        connected, flight = send(plain_server, reads=True)
+        with pytest.raises(ServerNotTrusted):
+            flight()
+        check_hung_up(plain_server, connected)
+
+    @pytest.mark.parametrize(
+        "name",
+        ["the proof is left out", "a wrong proof", "AuthenticationOk before the challenge", "ten million iterations"],
+    )
+    def test_a_server_that_begins_with_scram_must_end_it(self, plain_server: ScriptedServer, name: str) -> None:
+        plain_server.follow(NOT_TRUSTED[name])
+        connected, flight = send(plain_server, reads=True)
+        with pytest.raises(ServerNotTrusted):
+            flight()
+        check_hung_up(plain_server, connected)
+
+    @pytest.mark.parametrize("asked", [CLEARTEXT_PASSWORD, MD5_PASSWORD])
+    def test_in_mid_session_no_password_is_told(self, plain_server: ScriptedServer, asked: bytes) -> None:
+        plain_server.follow({Step.ANSWER: instead(asked)})
+        connected, flight = send(plain_server, reads=False)
+        with pytest.raises(ConnectionLost):
+            flight()
+        check_hung_up(plain_server, connected)
+
+
 @pytest.fixture(scope="module")
 def apps() -> list[FastAPI]:
     """Keeps the application between tests, because its first request takes long."""
@@ -656,7 +725,7 @@ class TestApi:
         check_hung_up(server)
 
     @pytest.mark.parametrize("pool_size", [0, 1])
-    def test_the_next_request_is_served_by_a_new_connection(
+    def test_the_next_askedis_served_by_a_new_connection(
         self, server: ScriptedServer, make_client: MakeClient, pool_size: int
     ) -> None:
         http = make_client(database_url=server.url(), database_ca_file=server.ca_file, database_pool_size=pool_size)

@@ -43,7 +43,6 @@ from tests.support.scripted_server import (
     Message,
     Scram,
     ScriptedServer,
-    error,
     message,
     notice,
     parameter,
@@ -88,7 +87,7 @@ class NeonProxy(ScriptedServer):
     :ivar compute: the PostgreSQL to which it forwards
     :ivar refusals: how it refuses the next logins, one each
     :ivar wakes_in: how many seconds the compute needs to wake
-    :ivar greeting: what it says to everybody, if it says something
+    :ivar greeting: a notice in front of ReadyForQuery, if it has one
     :ivar knows_endpoint: whether it finds an endpoint in SNI
     """
 
@@ -118,7 +117,7 @@ class NeonClient(Client):
         try:
             super()._serve()
         except ProxyError as refused:  # stream.rs, `throw_error`: every error of the proxy itself is XX000
-            self._flush(error("XX000", str(refused), "ERROR"))
+            self._flush(message(b"E", f"SERROR\0CXX000\0M{refused}\0\0".encode()))
 
     def _log_in(self) -> None:
         self._unsent: list[bytes] = []

@@ -167,9 +167,7 @@ class ScriptedServer:
         assert self.clients, "no client has come"
         for client in self.clients:
             assert client.is_over.wait(WAIT_SECONDS), "the client keeps its connection open"
-        stored = hashlib.md5(PASSWORD.encode() + USER.encode()).hexdigest()
-        salted = hashlib.md5(stored.encode() + MD5_SALT).hexdigest()
-        for secret in (PASSWORD, stored, salted, b64encode(PASSWORD.encode()).decode()):
+        for secret in (PASSWORD, stored_md5(), salted_md5(), b64encode(PASSWORD.encode()).decode()):
             assert secret.encode() not in self.received
 
     def _create_certificate(self) -> None:
@@ -352,6 +350,16 @@ class Scram:
         if (without_proof, b64decode(proof)) != (bound_to, expected):
             return None
         return b"v=" + b64encode(hmac.digest(hmac.digest(salted, b"Server Key", "sha256"), auth_message, "sha256"))
+
+
+def stored_md5() -> str:
+    """The password as a server stores it that asks for MD5: it is as good as the password."""
+    return hashlib.md5(PASSWORD.encode() + USER.encode()).hexdigest()
+
+
+def salted_md5() -> str:
+    """The answer to a server that asks for MD5."""
+    return "md5" + hashlib.md5(stored_md5().encode() + MD5_SALT).hexdigest()
 
 
 @cache
