@@ -30,7 +30,7 @@ from tests.postgres.faults.checks import (
 )
 from tests.postgres.faults.conftest import Locked, Meanwhile, ShortTimeouts
 from tests.support.database_copy import DatabaseCopy
-from tests.support.database_fixtures import Logged
+from tests.support.database_fixtures import Elsewhere, Logged, url_through_port
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.people import Person
 
@@ -38,6 +38,10 @@ pytestmark = pytest.mark.spec("NFR-014", "NFR-016", "SC-010", "SC-018", "EDGE-da
 
 STATEMENTS: dict[Request, bytes] = {write: b"INSERT INTO tasks", read: b"string_agg"}
 """What the flight of each request has in it."""
+
+each_lost_answer = pytest.mark.parametrize(
+    ("send", "retry_after", "written"), [(write, UNKNOWN, ["Buy milk"]), (read, NOTHING_WRITTEN, [])]
+)
 
 
 class TestWithoutAnswer:
@@ -58,9 +62,7 @@ class TestWithoutAnswer:
         check_healed(cleo_behind_proxy)
         check_no_connection_is_left(superuser)
 
-    @pytest.mark.parametrize(
-        ("send", "retry_after", "written"), [(write, UNKNOWN, ["Buy milk"]), (read, NOTHING_WRITTEN, [])]
-    )
+    @each_lost_answer
     def test_the_answer_is_lost(
         self,
         send: Request,
@@ -75,6 +77,24 @@ class TestWithoutAnswer:
         proxy.cut_at = None
         check_healed(cleo_behind_proxy, *written)
         check_no_connection_is_left(superuser)
+
+    @each_lost_answer
+    def test_the_answer_is_lost_on_a_connection_of_a_pool(
+        self,
+        send: Request,
+        retry_after: str | None,
+        written: list[str],
+        cleo: Person,
+        elsewhere: Elsewhere,
+        proxy: FaultyProxy,
+        fresh_database: DatabaseCopy,
+    ) -> None:
+        there = elsewhere(cleo, database_url=url_through_port(proxy.port, fresh_database), database_pool_size=3)
+        assert there.tasks() == []
+        proxy.cut_at, proxy.drop_answer = STATEMENTS[send], True
+        check_unavailable(send(there), retry_after)
+        proxy.cut_at = None
+        check_healed(there, *written)
 
     @only_a_write_may_be_kept
     def test_the_server_process_is_frozen(
