@@ -83,9 +83,9 @@ def create_too_late(
             with monkeypatch.context() as patch:
                 patch.setattr(connection, "READ_TIMEOUT_SECONDS", FLIGHT_SECONDS)
                 at_once(create_and_give_up, len(LATE))
-            assert pooler.unanswered(fresh_database) == SERVER_CONNECTIONS + len(LATE)
+            _wait_until(pooler, fresh_database, unanswered=SERVER_CONNECTIONS + len(LATE))
             assert _titles(fresh_database) == ["In time"]
-        _wait_until_all_are_answered(pooler, fresh_database)
+        _wait_until(pooler, fresh_database, unanswered=0)
         return _titles(fresh_database)
 
     return create_them
@@ -96,10 +96,11 @@ def _titles(database: DatabaseCopy) -> list[str]:
     return [title for [title] in rows]
 
 
-def _wait_until_all_are_answered(pooler: Pooler, database: DatabaseCopy) -> None:
+def _wait_until(pooler: Pooler, database: DatabaseCopy, *, unanswered: int) -> None:
+    """Wait until so many clients wait for a server connection, or have one."""
     deadline = time.monotonic() + LIMIT_SECONDS
-    while pooler.unanswered(database):
-        assert time.monotonic() < deadline, "a flight has not been answered"
+    while (found := pooler.unanswered(database)) != unanswered:
+        assert time.monotonic() < deadline, found
         time.sleep(0.05)
 
 

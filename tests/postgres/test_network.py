@@ -89,7 +89,7 @@ class TestSocket:
         with connected_for(url, READS) as connected:
             self._check(connected)
 
-    def test_with_tls_too(self, pooler: Pooler, shared_database: DatabaseCopy) -> None:
+    def test_small_messages_leave_at_once_with_tls_too(self, pooler: Pooler, shared_database: DatabaseCopy) -> None:
         url = DatabaseUrl.parse(pooler.url(shared_database), ca_file=str(pooler.ca_file))
         with connected_for(url, READS) as connected:
             self._check(connected)
@@ -164,7 +164,7 @@ class TestTimeLimits:
     ) -> None:
         with connected_for(url, flight) as connected:
             backend = value(connected, "select pg_backend_pid()", flight=flight)
-            monkeypatch.setattr(connection, "READ_TIMEOUT_SECONDS", 0.1)
+            monkeypatch.setattr(connection, "READ_TIMEOUT_SECONDS", 0.5)
             with frozen(backend), answered_in_time(), pytest.raises(ConnectionLost) as lost:
                 value(connected, "select 7", flight=flight)
             assert lost.value.nothing_written is (flight is READS)
