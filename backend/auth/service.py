@@ -88,7 +88,9 @@ class AuthService:
             )
         if decided.sign_in_id is not None:
             return self._response(decided)
-        if decided.wait is not None or not (is_right or decided.is_charged):
+        # Charging waits for its turn, and may find room where there was none when the statement began.
+        is_refused = decided.wait is not None if is_right else not decided.is_charged
+        if is_refused:
             raise self._rate_limited(decided.wait)
         raise WrongCredentials
 

@@ -133,7 +133,6 @@ def test_simultaneous_guesses_at_the_windows_edge_stay_within_the_limit(
     assert min(spans).total_seconds() >= window_seconds
 
 
-@pytest.mark.xfail(strict=True, reason="reproduction: 429, and yet the guess was charged")
 @pytest.mark.spec("NFR-005")
 def test_a_guess_that_was_charged_is_answered_although_the_limit_was_full(
     clock: Clock,
