@@ -14,6 +14,7 @@ LIMIT_SECONDS = 25
 """More than ten times what an application with short timeouts waits for, and less than the usual timeouts."""
 NOTHING_WRITTEN, UNKNOWN = "2", None
 """The `Retry-After` of a request that surely wrote nothing, and of one that may have written."""
+WAITS_FOR_A_LOCK = "datname = current_database() and wait_event_type = 'Lock'"
 
 Request = Callable[[Person], httpx2.Response]
 
@@ -58,7 +59,7 @@ def check_no_connection_is_left(superuser: OwnerConnection) -> None:
 
 def waiting_backend(superuser: OwnerConnection) -> int:
     """Wait until the application waits for a lock. Gives its server process."""
-    waiting = "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    waiting = f"select pid from pg_stat_activity where {WAITS_FOR_A_LOCK}"
     deadline = time.monotonic() + LIMIT_SECONDS
     while not (found := superuser.run(waiting)):
         assert time.monotonic() < deadline, "the request has not reached the lock"
