@@ -31,7 +31,7 @@ from backend.postgres.exceptions import (
     ProtocolViolated,
     reason,
 )
-from backend.postgres.flight import Flight, Opening
+from backend.postgres.flight import NO_TIMEOUT, Flight, Opening
 from backend.postgres.sqlstates import QUERY_CANCELED, sqlstate
 from backend.postgres.url import DatabaseUrl
 from backend.postgres.wire import Wire
@@ -45,6 +45,8 @@ READERS: dict[int, Callable[[str], Any]] = {**PG_TYPES, TIMESTAMPTZ_OID: datetim
 """By the type's OID. pg8000's own reader of timestamps takes ten times longer, with strptime."""
 WRITERS: dict[type, Callable[[Any], Any]] = {**PY_TYPES, quoted_name: PY_TYPES[str]}
 IDLE = b"I"
+ISO_DATES = "ISO, "
+"""How a DateStyle begins in which PostgreSQL writes times as ISO 8601."""
 
 
 class _Outgoing:
@@ -144,22 +146,24 @@ class Connection:
         """
         check = flight.check
         behind = (messages.unit(check.guarded, make_params(WRITERS, check.parameters)) if check else b"") + unit
-        opened = opening.count(reads=flight.reads)
+        first: Sequence[bytes] = ()
         for is_last in (False, False, True):
-            offset = self._memory.clock_offset
+            offset, opened = self._memory.clock_offset, len(first) + opening.count(reads=flight.reads)
             outgoing = _Outgoing(
-                lambda ends_at, offset=offset: (  # type: ignore[misc]
-                    opening.units(ends_at=ends_at + offset, reads=flight.reads) + behind + messages.SYNC
+                lambda ends_at, offset=offset, first=first: b"".join(  # type: ignore[misc]
+                    (*first, opening.units(ends_at=ends_at + offset, reads=flight.reads), behind, messages.SYNC)
                 )
             )
             answers = self._exchange(outgoing, opened + bool(check) + 1, reads=flight.reads, ends=True)
-            error = answers.error
-            if error and error.before_statement and sqlstate(error) == QUERY_CANCELED and not is_last:
+            if sqlstate(answers.error) == QUERY_CANCELED and time.time() < outgoing.sent_at + 1 and not is_last:
+                first = NO_TIMEOUT
                 continue
             if len(answers.results) < opened:
                 break  # the opening itself failed
             try:
-                [[in_time, clock, _]] = answers.results[opened - 1].rows
+                [[in_time, clock, settings]] = answers.results[opened - 1].rows
+                if in_time == "t" and ISO_DATES not in settings:
+                    raise ValueError("times would be read wrongly")
                 self._memory.note_clock(float(clock), sent=outgoing.sent_at, received=time.time())
             except (TypeError, ValueError) as error:
                 self._hang_up()
@@ -180,6 +184,9 @@ class Connection:
         begin = messages.unit("begin") if self._status == IDLE else b""
         sent = begin + unit + messages.SYNC
         answers = self._exchange(_Outgoing(lambda _: sent), 1 + bool(begin), reads=False, ends=False)
+        if self._wire and not self._wire.parameters.get("DateStyle", ISO_DATES).startswith(ISO_DATES):
+            self._hang_up()
+            raise ConnectionLost("the server uses another DateStyle", nothing_written=True)
         if answers.error is not None:
             raise answers.error
         return answers.results[-1]

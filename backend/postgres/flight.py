@@ -40,6 +40,8 @@ NO_TRANSACTION_TIMEOUT = """
 """SQL that turns `transaction_timeout` off. PostgreSQL 16 does not have this setting.
 
 When this timeout expires, PostgreSQL ends the whole connection and not only the transaction."""
+NO_TIMEOUT = (messages.unit("show statement_timeout"), messages.unit("set local statement_timeout to 0"))
+"""Goes in front of a flight that another client's timeout has ended. Both take far less time than the opening."""
 MAY_WRITE = messages.unit("show transaction_read_only") + messages.unit(
     "set transaction isolation level read committed, read write"
 )
