@@ -32,6 +32,7 @@ from backend.postgres.exceptions import (
     reason,
 )
 from backend.postgres.flight import NO_TIMEOUT, Flight, Opening
+from backend.postgres.outgoing import Outgoing
 from backend.postgres.sqlstates import QUERY_CANCELED, sqlstate
 from backend.postgres.url import DatabaseUrl
 from backend.postgres.wire import Wire
@@ -47,31 +48,6 @@ WRITERS: dict[type, Callable[[Any], Any]] = {**PY_TYPES, quoted_name: PY_TYPES[s
 IDLE = b"I"
 ISO_DATES = "ISO, "
 """How a DateStyle begins in which PostgreSQL writes times as ISO 8601."""
-
-
-class _Outgoing:
-    """A flight that is about to leave: its bytes, made at that moment, and the deadline of its answer.
-
-    :param make: gives the bytes for a deadline, in seconds since 1970
-    """
-
-    deadline: Deadline
-
-    def __init__(self, make: Callable[[float], bytes]) -> None:
-        self._make = make
-        self.is_sent = False
-        self.sent_at = 0.0
-
-    def __call__(self) -> bytes:
-        self.deadline = Deadline(READ_TIMEOUT_SECONDS)
-        self.sent_at = time.time()
-        return self._make(self.sent_at + self.deadline.left())
-
-    def leave(self, wire: Wire) -> None:
-        """Send it."""
-        data = self()
-        wire.send(data, self.deadline)
-        self.is_sent = True
 
 
 class Connection:
@@ -149,10 +125,11 @@ class Connection:
         first: Sequence[bytes] = ()
         for is_last in (False, False, True):
             offset, opened = self._memory.clock_offset, len(first) + opening.count(reads=flight.reads)
-            outgoing = _Outgoing(
+            outgoing = Outgoing(
                 lambda ends_at, offset=offset, first=first: b"".join(  # type: ignore[misc]
                     (*first, opening.units(ends_at=ends_at + offset, reads=flight.reads), behind, messages.SYNC)
-                )
+                ),
+                READ_TIMEOUT_SECONDS,
             )
             answers = self._exchange(outgoing, opened + bool(check) + 1, reads=flight.reads, ends=True)
             if sqlstate(answers.error) == QUERY_CANCELED and time.time() < outgoing.sent_at + 1 and not is_last:
@@ -183,7 +160,9 @@ class Connection:
     def _continue_transaction(self, unit: bytes) -> Result:
         begin = messages.unit("begin") if self._status == IDLE else b""
         sent = begin + unit + messages.SYNC
-        answers = self._exchange(_Outgoing(lambda _: sent), 1 + bool(begin), reads=False, ends=False)
+        answers = self._exchange(
+            Outgoing(lambda _: sent, READ_TIMEOUT_SECONDS), 1 + bool(begin), reads=False, ends=False
+        )
         if self._wire and not self._wire.parameters.get("DateStyle", ISO_DATES).startswith(ISO_DATES):
             self._hang_up()
             raise ConnectionLost("the server uses another DateStyle", nothing_written=True)
@@ -194,14 +173,14 @@ class Connection:
     def _end_transaction(self, command: str) -> None:
         if self._status == IDLE:
             return
-        outgoing = _Outgoing(lambda _: messages.query(command))
+        outgoing = Outgoing(lambda _: messages.query(command), READ_TIMEOUT_SECONDS)
         answers = self._exchange(outgoing, 0, reads=False, ends=True)
         if answers.error is not None:
             raise answers.error
         if answers.results[-1].tag != command:
             raise InterfaceError(f"PostgreSQL answered {command} with {answers.results[-1].tag}")
 
-    def _exchange(self, outgoing: _Outgoing, units: int, *, reads: bool, ends: bool) -> Answers:
+    def _exchange(self, outgoing: Outgoing, units: int, *, reads: bool, ends: bool) -> Answers:
         """Send a flight and read its answers. Whatever is not as it must be closes the connection.
 
         :param units: how many statements it has; 0 for a simple query
@@ -232,7 +211,7 @@ class Connection:
             ) from error
         return answers
 
-    def _send(self, outgoing: _Outgoing, *, reads: bool) -> Wire:
+    def _send(self, outgoing: Outgoing, *, reads: bool) -> Wire:
         """Send a flight; with the login where there is none yet."""
         if self._wire is not None:
             if not self._wire.is_quiet:

@@ -195,7 +195,8 @@ class _Attempt:
         if scram.mechanism in offered:
             return scram
         other = PLUS if scram.mechanism == PLAIN else PLAIN
-        if self.url.channel_binding_required or other not in offered or not self.url.tls:
+        may_change = self.url.tls and not (self.url.channel_binding_required or self.url.channel_binding_disabled)
+        if not may_change or other not in offered:
             raise ServerNotTrusted(f"the server does not offer {scram.mechanism}")
         self.memory.mechanism = other
         raise _TryAgain(ConnectFailed(f"the server does not offer {scram.mechanism}"))

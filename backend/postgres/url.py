@@ -41,6 +41,7 @@ class DatabaseUrl:
     tls: bool = True
     direct_tls: bool = False
     channel_binding_required: bool = False
+    channel_binding_disabled: bool = False
     ca_file: str | None = None
     application_name: str | None = None
     pipeline: bool = True
@@ -102,6 +103,7 @@ class DatabaseUrl:
             tls=tls,
             direct_tls=negotiation == "direct",
             channel_binding_required=binding == "require",
+            channel_binding_disabled=binding == "disable",
             ca_file=ca_file,
             application_name=parameters.get("application_name"),
             pipeline=pipeline,

@@ -8,8 +8,8 @@ from backend.postgres.exceptions import ProtocolViolated
 from backend.postgres.messages import INT32, NOTICE, NOTIFICATION, PARAMETER_STATUS, texts
 
 CHUNK_BYTES = 1 << 16
-REQUIRED_PARAMETERS = {"client_encoding": "UTF8", "DateStyle": "ISO"}
-"""How a value that the server reports must begin. Values are read as UTF-8, and times as ISO 8601."""
+REQUIRED_PARAMETERS = {"client_encoding": "UTF8"}
+"""What a server that reports these must report: values are sent and read as UTF-8."""
 
 
 class ServerClosed(Exception):
@@ -101,5 +101,5 @@ class Wire:
     def _note_parameter(self, body: bytes) -> None:
         name, value, *_ = [*texts(body), "", ""]
         self.parameters[name] = value
-        if not value.startswith(REQUIRED_PARAMETERS.get(name, "")):
+        if value != REQUIRED_PARAMETERS.get(name, value):
             raise ProtocolViolated(f"the server uses another {name}")

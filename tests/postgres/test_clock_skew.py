@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from backend.database.roles import AUTH_ROLE
-from backend.postgres import Connection, DatabaseUrl, Flight, Late, Opening, connection, memory
+from backend.postgres import Connection, DatabaseUrl, Flight, Late, Opening, connection, memory, outgoing
 from tests.support.database_copy import DatabaseCopy
 from tests.support.database_fixtures import Elsewhere
 from tests.support.flights import READS, WRITES, record_flights, value
@@ -42,7 +42,8 @@ def server_ahead(monkeypatch: pytest.MonkeyPatch) -> ServerAhead:
     def turn(*skews: float) -> None:
         coming = chain(skews, repeat(skews[-1]))
         clock = SimpleNamespace(time=lambda: time.time() - next(coming))
-        monkeypatch.setattr(connection, "time", clock)
+        for module in (connection, outgoing):
+            monkeypatch.setattr(module, "time", clock)
 
     return turn
 

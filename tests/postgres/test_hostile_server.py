@@ -239,7 +239,6 @@ VIOLATIONS: dict[str, Script] = {
     "in a failed transaction": {Step.READY: instead(ready(b"E"))},
     "ReadyForQuery without a status": {Step.READY: instead(ready(b""))},
     "LATIN1": {Step.PARAMETERS: behind(parameter("client_encoding", "LATIN1"))},
-    "SQL, DMY": {Step.PARAMETERS: behind(parameter("DateStyle", "SQL, DMY"))},
     "a message shorter than its length": {Step.SASL: instead(b"R" + struct.pack("!i", 3))},
     "a message of negative length": {Step.SASL: instead(b"R" + struct.pack("!i", -5) + bytes(20))},
     **{
@@ -447,7 +446,6 @@ TAMPERED: dict[str, Change] = {
     "columns without a name": replaced(ANSWER_COLUMNS, message(b"T", struct.pack("!h", 1) + b"answer")),
     "no columns": replaced(ANSWER_COLUMNS),
     "LATIN1": inserted(3, parameter("client_encoding", "LATIN1")),
-    "SQL, DMY": inserted(3, parameter("DateStyle", "SQL, DMY")),
     "a message shorter than its length": inserted(0, b"1" + struct.pack("!i", 3)),
     "a message of negative length": inserted(0, b"1" + struct.pack("!i", -5) + bytes(20)),
     "bytes of no meaning": lambda _: [b"\xff" * 100],
@@ -457,7 +455,8 @@ OPENINGS = {
     "a row without values": (row(),),
     "a row without the server's clock": (row("t"),),
     "a null clock": (row("t", None, "{}"),),
-    "a clock that is no number": (row("t", SENTENCE, "{}"),),
+    "a clock that is no number": (row("t", SENTENCE, '{"ISO, MDY"}'),),
+    "another DateStyle": (row("t", "0", '{"SQL, DMY"}'),),
 }
 """In place of the row that the opening gives: whether the flight is in time, the server's clock, the settings."""
 

@@ -140,7 +140,7 @@ class TestFlight:
         assert abs(memory.of(DatabaseUrl.parse(shared_database.url)).clock_offset) < 60
 
 
-SLOW = "select 't', extract(epoch from clock_timestamp()), null from pg_sleep(1)"
+SLOW = "select 't', extract(epoch from clock_timestamp()), 'ISO, MDY' from pg_sleep(1)"
 CANCELED = "do $$ begin raise exception using errcode = '57014'; end $$"
 
 

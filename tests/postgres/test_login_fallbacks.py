@@ -254,7 +254,6 @@ class TestMechanism:
             run(server, parameters="&channel_binding=require")
         assert self._chosen(server) == [PLUS]
 
-    @pytest.mark.xfail(reason="reproduction: with `disable` a server that offers PLUS alone gets it", strict=True)
     def test_where_channel_binding_is_disabled_there_is_no_other(self, server: ScriptedServer) -> None:
         server.follow(self.ONLY_PLUS)
         with pytest.raises(ServerNotTrusted):

@@ -324,7 +324,6 @@ class TestLogin:
         assert levels_of_unavailable(logged) == ["ERROR"]
         proxy.check_hung_up()
 
-    @pytest.mark.xfail(reason="reproduction: the proxy does not forward DateStyle, so PostgreSQL reports its own")
     def test_a_date_style_of_the_database_does_not_matter(self, proxy: NeonProxy, fresh_database: DatabaseCopy) -> None:
         fresh_database.query(f"alter database {fresh_database.name} set datestyle = 'SQL, DMY'")
         proxy.compute = fresh_database

@@ -477,7 +477,7 @@ def _result(statement: str) -> tuple[dict[str, int], list[str | None], str]:
     if command == "SHOW":
         return {"transaction_read_only": TEXT_OID}, ["off"], "SHOW"
     if "to_timestamp($1" in statement:  # the opening
-        return {"in_time": 16, "clock": 701, "settings": 1009}, ["t", repr(time.time()), "{}"], "SELECT 1"
+        return {"in_time": 16, "clock": 701, "settings": 1009}, ["t", repr(time.time()), '{"ISO, MDY"}'], "SELECT 1"
     if command == "INSERT":
         names = re.findall(r"tasks\.(\w+)", statement.upper().partition("RETURNING")[2].lower())
         return {name: TASK_OIDS.get(name, TEXT_OID) for name in names}, [TASK[name] for name in names], "INSERT 0 1"
