@@ -163,7 +163,7 @@ class Connection:
         answers = self._exchange(
             Outgoing(lambda _: sent, READ_TIMEOUT_SECONDS), 1 + bool(begin), reads=False, ends=False
         )
-        if self._wire and not self._wire.parameters.get("DateStyle", ISO_DATES).startswith(ISO_DATES):
+        if self._wire and not self._wire.parameters.get("DateStyle", "ISO").startswith("ISO"):  # PgBouncer says no more
             self._hang_up()
             raise ConnectionLost("the server uses another DateStyle", nothing_written=True)
         if answers.error is not None:
