@@ -6,7 +6,17 @@ import pytest
 
 from backend.postgres import Connection, ConnectionLost, Flight, Opening, ServerError
 from tests.support.flights import READS, WRITES
-from tests.support.scripted_server import ScriptedServer, Step, changed, close_behind, error, instead, ready
+from tests.support.scripted_server import (
+    Client,
+    ScriptedServer,
+    Step,
+    changed,
+    close_behind,
+    error,
+    instead,
+    ready,
+    split,
+)
 
 pytestmark = pytest.mark.spec("NFR-014", "SC-010", "EDGE-database-connection-failure")
 
@@ -54,7 +64,10 @@ def test_an_error_that_undoes_the_transaction_has_written_nothing(
 def test_only_a_complete_write_may_be_kept_when_the_connection_ends(
     server: ScriptedServer, severity: str, flight: Flight, end: int, nothing_written: bool
 ) -> None:
-    server.follow({Step.ANSWER: changed(lambda honest: [*honest[:end], error("57P01", "no", severity)])})
+    def say(client: Client, honest: bytes) -> None:
+        close_behind(client, b"".join([*split(honest)[:end], error("57P01", "no", severity)]))
+
+    server.follow({Step.ANSWER: say})
     assert refused(server, flight).nothing_written is nothing_written
 
 
