@@ -5,6 +5,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -42,6 +43,7 @@ from tests.support.scripted_server import (
     PASSWORD,
     PLAIN,
     PLUS,
+    SSL_REQUEST,
     SSPI,
     USER,
     WAIT_SECONDS,
@@ -286,6 +288,18 @@ class TestLogin:
             flight()
         check_hung_up(server)
         assert PROOF not in server.received
+
+    @pytest.mark.parametrize("of", ["another host", "another authority"])
+    def test_a_certificate_that_is_not_its_own(self, server: ScriptedServer, of: str) -> None:
+        with ScriptedServer() as other:
+            url = server.database_url()
+            other_host = f"other-{HOST}"
+            url = replace(url, host=other_host) if of == "another host" else replace(url, ca_file=other.ca_file)
+            with pytest.raises(ServerNotTrusted) as failed:
+                Connection(url, opening=OPENING).execute(STATEMENT, flight=Flight(reads=True))
+        assert HOST not in str(failed.value)
+        check_hung_up(server)
+        assert [bytes(client.received) for client in server.clients] == [SSL_REQUEST]
 
     def test_a_right_challenge_is_answered(self, server: ScriptedServer) -> None:
         connected, flight = send(server, reads=True)
@@ -595,6 +609,29 @@ class TestAnswers:
             connected.commit()
         check_hung_up(server)
 
+    @pytest.mark.parametrize("status", [b"X", b""])
+    def test_a_transaction_without_a_status_is_not_believed(self, server: ScriptedServer, status: bytes) -> None:
+        server.follow({Step.ANSWER: changed(replaced(-1, ready(status)))})
+        connected = Connection(server.database_url())
+        with pytest.raises(ConnectionLost):
+            connected.execute("insert into things values (1)")
+        check_hung_up(server, connected)
+
+    @pytest.mark.parametrize("step", [Step.PARAMETERS, Step.ANSWER])
+    def test_without_an_opening_times_must_be_iso(self, server: ScriptedServer, step: Step) -> None:
+        server.follow({step: changed(lambda honest: [*honest[:-1], parameter("DateStyle", "SQL, DMY"), honest[-1]])})
+        connected = Connection(server.database_url())
+        with pytest.raises(ConnectionLost, match="DateStyle"):
+            connected.execute("select now()")
+        check_hung_up(server, connected)
+
+    @pytest.mark.parametrize("step", [Step.PARAMETERS, Step.ANSWER])
+    def test_an_opening_makes_them_so_whatever_the_server_reports(self, server: ScriptedServer, step: Step) -> None:
+        server.follow({step: changed(lambda honest: [*honest[:-1], parameter("DateStyle", "SQL, DMY"), honest[-1]])})
+        connected, flight = send(server, reads=True)
+        assert flight().rows == [[1]]
+        connected.close()
+
 
 class TestWithoutTls:
     """On this machine, without TLS: what the server asks for is answered, as libpq does, but SCRAM is still checked."""
@@ -703,6 +740,14 @@ class TestApi:
         check_unavailable(write(http), retry_after=None)
         check_log(logged, "WARNING", "WARNING")
         check_hung_up(server)
+
+    def test_a_certificate_of_another_host_is_for_the_operator(
+        self, server: ScriptedServer, make_client: MakeClient, logged: Logged
+    ) -> None:
+        url = server.url().replace(HOST, f"other-{HOST}")
+        http = make_client(database_url=url, database_ca_file=server.ca_file)
+        check_unavailable(read(http), retry_after="2")
+        check_log(logged, "ERROR")
 
     def test_an_honest_server_is_believed(self, server: ScriptedServer, http: TestClient, logged: Logged) -> None:
         assert (read(http).status_code, write(http).status_code) == (200, 201)

@@ -6,7 +6,6 @@ https://github.com/neondatabase/neon/tree/6a35a3e9/proxy/src; the files named be
 import json
 import select
 import socket
-import time
 from collections.abc import Iterator
 from enum import Enum, auto
 from types import SimpleNamespace
@@ -141,7 +140,7 @@ class NeonClient(Client):
 
     def answer_flights(self) -> None:
         """Connect to the compute, and forward what comes from both sides."""
-        time.sleep(self._proxy.wakes_in)
+        self.listen(self._proxy.wakes_in)
         self._refuse_if(When.AT_COMPUTE)
         forwarded = {name: self.parameters[name] for name in FORWARDED_PARAMETERS if name in self.parameters}
         compute = self._connect_to_compute(forwarded)
@@ -359,6 +358,7 @@ class TestWaking:
             check_unavailable(ada)
         proxy.wakes_in = 0.0
         assert ada.get("/api/tasks").status_code == 200
+        proxy.check_hung_up()
 
 
 def _forwarded_early(client: Client) -> bool:

@@ -34,7 +34,7 @@ from tests.support.missing import skip_or_fail
 from tests.support.pooler import CertificateAuthority
 
 HOST = "ep-cool-name-123456-pooler.eu-central-1.aws.neon.example"
-"""The name in the server's certificate. Tests resolve it to this machine."""
+"""The name in the server's certificate. Tests resolve it to this machine, as all names under `.example`."""
 USER, PASSWORD, DATABASE = "login_of_a_test", "a password that no server is told", "database_of_a_test"
 PLAIN, PLUS = "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"
 SALT, MD5_SALT = b"sixteen bytes of", b"salt"
@@ -487,11 +487,11 @@ def _result(statement: str) -> tuple[dict[str, int], list[str | None], str]:
 
 
 def resolve_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make HOST a name of this machine, and forget what the driver knows of servers, as a new process has."""
+    """Make HOST and similar names those of this machine, and forget all servers, as a new process has."""
     original = socket.getaddrinfo
 
     def getaddrinfo(host: str, *options: Any, **more: Any) -> list[Any]:
-        return original("127.0.0.1" if host == HOST else host, *options, **more)
+        return original("127.0.0.1" if host.endswith(".example") else host, *options, **more)
 
     monkeypatch.setattr(network, "_known", {})
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
