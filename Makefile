@@ -86,6 +86,7 @@ deploy: .venv/installed .venv-sam/installed ## deploy to AWS, ENV=prod to produc
 lock: ## choose the newest packages that requirements.in and requirements/*.in allow, and write the .txt (needs uv)
 	uv pip compile $(LOCK) requirements.in --output-file requirements.txt
 	uv pip compile $(LOCK) requirements/dev.in --output-file requirements/dev.txt
+	uv pip compile $(LOCK) requirements/bundle.in --output-file requirements/bundle.txt
 	uv pip compile $(LOCK) requirements/sam.in --output-file requirements/sam.txt
 LOCK = --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock (uv pip compile --universal --python-version 3.11)"

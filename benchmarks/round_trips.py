@@ -33,13 +33,21 @@ def measure(testbed: Testbed, log_progress: Callable[[str], None]) -> Section:
     measured = "as many, the first time too" if as_designed else "other counts"
     return Section(
         "Network round trips",
-        "Counted from connecting to COMMIT. Each request makes a connection through PgBouncer, with TLS 1.3 and SCRAM."
-        " “First” is the first request of a new engine, “later” one after it. Stock does not check rate limits at"
-        " sign-up, sign-in and refresh, nor the number of a user's tasks.",
+        "Counted from connecting to the last answer that the request waits for. Each request makes a connection through"
+        " PgBouncer, with TLS 1.3 and SCRAM. “First” is the first request of a new engine, “later” one after it. Stock"
+        " does not check rate limits at sign-up, sign-in and refresh, nor the number of a user's tasks.",
         ("operation", "this project, first", "later", "stock, first", "later", "ratio"),
         rows,
-        [Finding("round trips", measured, "9 for reads, POST, toggle, DELETE; 10 for PUT", as_designed)],
+        [Finding("round trips", measured, _by_number(), as_designed)],
     )
+
+
+def _by_number() -> str:
+    """The round trips of each operation, as `5 for list, get; 6 for create`."""
+    names: dict[int, list[str]] = {}
+    for name, operation in OPERATIONS.items():
+        names.setdefault(operation.round_trips, []).append(name)
+    return "; ".join(f"{count} for {', '.join(names[count])}" for count in sorted(names))
 
 
 def _count(testbed: Testbed, application: Application, operation: Operation) -> Counts:

@@ -227,7 +227,7 @@ def _sign_in(session: Session, sign_in_id: UUID, user_id: UUID) -> RefreshToken:
 
 def _new_sign_in(request: Request, user: User) -> RefreshToken:
     now, lifetime = datetime.now(UTC), timedelta(days=parts.part_of(request.app, Settings).refresh_token_expire_days)
-    return RefreshToken(user_id=user.id, current_jti=uuid4(), rotated_at=now, expires_at=now + lifetime)
+    return RefreshToken(user_id=user.id, current_jti=uuid4(), rotated_at=now, rotations=[], expires_at=now + lifetime)
 
 
 def _response(request: Request, user: User, sign_in: RefreshToken) -> AuthResponse:

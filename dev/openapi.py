@@ -1,4 +1,4 @@
-"""`python -m dev.openapi`: write the OpenAPI document to openapi.json, which a test compares with what is served."""
+"""`make openapi`: write the OpenAPI document to openapi.json, which a test compares with what is served."""
 
 import json
 
@@ -23,3 +23,4 @@ def document() -> str:
 
 if __name__ == "__main__":
     PATH.write_text(document(), encoding="utf-8")
+    print(f"written to {PATH.relative_to(CHECKOUT)}")

@@ -11,7 +11,7 @@ HERE = "docs/deploying.md"
 def test_what_documents_docstrings_and_comments_name_exists(kind: str) -> None:
     found = [problem for file in sources() for problem in problems(kind, file, read(file))]
 
-    assert not found, f"{len(found)} {kind}:\n" + "\n".join(found)
+    assert not found, f"{len(found)} {kind} (`make traceability` renews docs/traceability.md):\n" + "\n".join(found)
 
 
 @pytest.mark.parametrize(

@@ -1,65 +1,66 @@
-"""Who is asking: the only way from a request to a transaction on somebody's tasks (FR-013, FR-014, FR-023).
+"""Who is asking: the only way from a request to a statement on a user's tasks (FR-013, FR-014, FR-023).
 
-Verifying the token is pure computation. The sign-in is checked by the first statement of the transaction, and the same
-statement hands the transaction over to PostgreSQL's row level security: from there on it is `todo_user`, and sees the
-tasks of this user only. A dependency that held a connection would deadlock under load, so none does
+Verifying the token is pure computation. The sign-in is checked in the flight of each statement (`postgres/flight.py`),
+in front of it. The same check hands the transaction over to PostgreSQL's row level security: from there on it is
+`todo_user`, and sees the tasks of this user only. A dependency that held a connection would deadlock under load
 (docs/decisions/0006-no-connection-held-by-a-dependency.md).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy import text
-from sqlmodel import Session
+from sqlalchemy import Executable
 
 from backend.auth.tokens import InvalidToken, Kind, Tokens
 from backend.database.roles import USER_ROLE
-from backend.database.transactions import Database
+from backend.database.transactions import Database, Rows
 from backend.errors import NotAuthenticated
+from backend.postgres import Check, CheckFailed
 from backend.web.parts import part
 
 bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="The access token of a sign-in.")
 
-BIND_TO_USER = text(f"""
+BIND_TO_USER = f"""
     select set_config('app.user_id', cast(user_id as text), true), set_config('role', '{USER_ROLE}', true)
     from refresh_tokens
-    where id = :sign_in_id and user_id = :user_id and revoked_at is null and expires_at > clock_timestamp()
-""")
-"""One row, or the sign-in has ended and the transaction stays what it was: a role without rights on any task."""
-
-
-@dataclass(frozen=True)
-class UserSession:
-    """A transaction on one user's tasks. Only `CurrentUser.transaction` makes one."""
-
-    session: Session
-    user_id: UUID
+    where id = $1 and user_id = $2 and revoked_at is null and expires_at > clock_timestamp()
+"""
+"""One row, or the sign-in has ended, and the transaction keeps a role without rights on any task."""
 
 
 @dataclass(frozen=True)
 class CurrentUser:
-    """The user a valid access token names, whose sign-in is yet to be checked."""
+    """The user named by a valid access token. Every statement that is run as this user checks the sign-in first."""
 
     id: UUID
     sign_in_id: UUID
     database: Database = field(repr=False)
 
-    @contextmanager
-    def transaction(self) -> Iterator[UserSession]:
-        """A transaction that can reach this user's tasks, and nothing else; committed when the block ends.
+    def run(self, statement: Executable, **parameters: Any) -> Rows:
+        """Run a statement that may write, on this user's tasks and nothing else. Committed when it returns.
 
-        :raises NotAuthenticated: the sign-in was revoked, signed out of, or has expired
+        :param parameters: besides `owner_id`, which is this user
+        :raises NotAuthenticated: the sign-in was revoked, signed out of, or has expired; nothing was done
         """
-        with self.database.transaction() as session:
-            bound = session.connection().execute(BIND_TO_USER, {"sign_in_id": self.sign_in_id, "user_id": self.id})
-            if bound.one_or_none() is None:
-                raise NotAuthenticated
-            yield UserSession(session, self.id)
+        return self._checked(self.database.run, statement, parameters)
+
+    def read(self, statement: Executable, **parameters: Any) -> Rows:
+        """Run a statement that only reads, on this user's tasks and nothing else.
+
+        :raises NotAuthenticated: as in `run`
+        """
+        return self._checked(self.database.read, statement, parameters)
+
+    def _checked(self, send: Callable[..., Rows], statement: Executable, parameters: dict[str, Any]) -> Rows:
+        try:
+            check = Check(BIND_TO_USER, (self.sign_in_id, self.id))
+            return send(statement, {**parameters, "owner_id": self.id}, check=check)
+        except CheckFailed:
+            raise NotAuthenticated from None
 
 
 async def current_user(

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, DateTime, Index, Text
+from sqlalchemy import ARRAY, CheckConstraint, DateTime, Index, Text, text
 from sqlmodel import Field, SQLModel
 
 from backend.database.columns import new_id, timestamp
@@ -43,6 +43,10 @@ class RefreshToken(SQLModel, table=True):
     current_jti: UUID
     previous_jti: UUID | None = None
     rotated_at: datetime = timestamp()
+    rotations: list[datetime] = Field(
+        sa_type=ARRAY(DateTime(timezone=True)), sa_column_kwargs={"server_default": text("'{}'")}
+    )
+    """The times of its rotations within the window of `REFRESHES_PER_SIGN_IN`."""
     expires_at: datetime = timestamp(with_default=False)
     revoked_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
     created_at: datetime = timestamp()

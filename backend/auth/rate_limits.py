@@ -10,9 +10,6 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import text
-from sqlmodel import Session
-
 EXPIRED_ROWS_REMOVED_AT_ONCE = 10
 """More than one request can add, so that the table shrinks under traffic."""
 
@@ -35,10 +32,11 @@ REMOVE_EXPIRED = f"""
     )
 """
 
-CHARGE = text("""
+CHARGE = """
     insert into rate_limits as r (key, hits, expires_at)
     select key, array[clock_timestamp()], clock_timestamp() + make_interval(secs => :window)
     from unnest(cast(:keys as text[])) as key
+    where {condition}
     order by key  -- two clients that lock several rows must lock them in the same order
     on conflict (key) do update set
         hits = array(
@@ -48,7 +46,10 @@ CHARGE = text("""
     where (select count(*) from unnest(r.hits) h where h > clock_timestamp() - make_interval(secs => :window))
         < (select l.hits from unnest(cast(:keys as text[]), cast(:limits as int[])) as l(key, hits) where l.key = r.key)
     returning key
-""")
+"""
+"""Adds a hit to each of these limits that has room. `{condition}` says whether to charge at all."""
+IS_CHARGED = "(select count(*) from charged) = cardinality(cast(:keys as text[]))"
+"""Whether each of the limits had room, where `charged` is `CHARGE`."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Window:
-    """Limits with the same window length that are charged together, or not at all."""
+    """Limits with the same window length that are charged together."""
 
     seconds: int
     keys: tuple[str, ...]
@@ -71,11 +72,6 @@ class Window:
     def parameters(self) -> Mapping[str, object]:
         """The parameters of the statements in this module."""
         return {"window": self.seconds, "keys": list(self.keys), "limits": list(self.limits)}
-
-    def charge(self, session: Session) -> bool:
-        """Add a hit to every limit. False if one of them is full: then the caller must undo the transaction."""
-        admitted = session.connection().execute(CHARGE, self.parameters).all()
-        return len(admitted) == len(self.keys)
 
 
 def window(secret: str, seconds: int, limits: Sequence[tuple[Limit, str]]) -> Window:

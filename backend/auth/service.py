@@ -12,7 +12,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Row
-from sqlmodel import Session
 
 from backend.auth import passwords, rate_limits, statements
 from backend.auth.rate_limits import Limit, Window
@@ -53,17 +52,16 @@ class AuthService:
         """
         limit = Limit("sign-ups per address", self.settings.signups_per_address)
         window = self._window(self.settings.signup_window_seconds, (limit, rate_limits.network(address)))
-        with self.database.conversation() as begin:
-            with begin() as session:
-                wait = None if window.charge(session) else self._time_until_room(session, window)
-            self._refuse_if(wait)
+        account = {"email": email, "name": name, "lifetime": self._lifetime}
+        with self.database.conversation() as database:
+            [charged] = database.run(statements.CHARGE_LIMITS, window.parameters)
+            if not charged.is_charged:
+                raise self._rate_limited(charged.wait)
             password_hash = passwords.hash_password(password)
-            with begin() as session:
-                account = {"email": email, "password_hash": password_hash, "name": name, "lifetime": self._lifetime}
-                sign_in = session.connection().execute(statements.CREATE_ACCOUNT, account).one_or_none()
-        if sign_in is None:
+            created = database.run(statements.CREATE_ACCOUNT, {**account, "password_hash": password_hash})
+        if not created:
             raise EmailTaken
-        return self._response(sign_in)
+        return self._response(created[0])
 
     def sign_in(self, *, email: str, password: str, address: str | None) -> AuthResponse:
         """Check credentials and open a sign-in (FR-006).
@@ -75,31 +73,26 @@ class AuthService:
         :raises WrongCredentials: after the same work for an unknown e-mail as for a wrong password
         """
         window = self._wrong_password_limits(email, rate_limits.network(address))
-        with self.database.conversation() as begin:
-            with begin() as session:
-                asked = (
-                    session.connection()
-                    .execute(statements.CHECK_LIMITS_AND_FIND_ACCOUNT, {**window.parameters, "email": email})
-                    .one()
-                )
-            self._refuse_if(asked.wait)
+        with self.database.conversation() as database:
+            [asked] = database.read(statements.CHECK_LIMITS_AND_FIND_ACCOUNT, {**window.parameters, "email": email})
+            if asked.wait is not None:
+                raise self._rate_limited(asked.wait)
             is_right = passwords.verify_password(password, asked.password_hash)
             new_hash = None
             if is_right and passwords.needs_rehash(asked.password_hash):
                 new_hash = passwords.hash_password(password)
-            with begin() as session:
-                if is_right:
-                    opened = self._open_sign_in(session, window, asked, new_hash)
-                    wait = None if opened else self._time_until_room(session, window)
-                elif window.charge(session):
-                    opened, wait = None, None
-                else:
-                    session.rollback()  # none of the limits is charged when one of them is full
-                    opened, wait = None, self._time_until_room(session, window)
-        self._refuse_if(wait)
-        if opened is None:
-            raise WrongCredentials
-        return self._response(opened)
+            verified = {"user_id": asked.user_id, "old_hash": asked.password_hash, "is_right": is_right}
+            [decided] = database.run(
+                statements.DECIDE_SIGN_IN,
+                {**window.parameters, **verified, "new_hash": new_hash, "lifetime": self._lifetime},
+            )
+        if decided.sign_in_id is not None:
+            return self._response(decided)
+        # Charging waits for its turn, and may find room where there was none when the statement began.
+        is_refused = decided.wait is not None if is_right else not decided.is_charged
+        if is_refused:
+            raise self._rate_limited(decided.wait)
+        raise WrongCredentials
 
     def refresh(self, *, refresh_token: str) -> AuthResponse:
         """Exchange a refresh token for a new pair (FR-011). The old one is then spent, except within the leeway.
@@ -112,8 +105,6 @@ class AuthService:
             claims = self.tokens.verify(refresh_token, Kind.REFRESH)
         except InvalidToken:
             raise NotAuthenticated from None
-        limit = Limit("refreshes per sign-in", self.settings.refreshes_per_sign_in)
-        window = self._window(self.settings.signin_window_seconds, (limit, str(claims.sid)))
         presented = {
             "sign_in_id": claims.sid,
             "user_id": claims.user_id,
@@ -121,22 +112,19 @@ class AuthService:
             "successor": uuid4(),
             "lifetime": self._lifetime,
             "leeway": timedelta(seconds=self.settings.refresh_reuse_leeway_seconds),
+            "limit": self.settings.refreshes_per_sign_in,
+            "window": self.settings.signin_window_seconds,
         }
-        wait = None
-        with self.database.transaction() as session:
-            rotated = session.connection().execute(statements.ROTATE, presented).one_or_none()
-            # Only a rotation is charged. A thief could otherwise keep the limit full, so that the owner's reuse is not
-            # noticed. And a page whose calls all refresh at once must not end its sign-in.
-            if rotated and rotated.is_rotation and not window.charge(session):
-                session.rollback()
-                wait = self._time_until_room(session, window)
-        self._refuse_if(wait)
-        if rotated is None:
+        rows = self.database.run(statements.ROTATE, presented)
+        if not rows:
             raise NotAuthenticated
+        [rotated] = rows
         if rotated.is_reuse:
             logger.warning("Refresh token reused; sign-in revoked", user_id=claims.user_id, sign_in_id=claims.sid)
             count("RefreshTokenReuse")
             raise NotAuthenticated
+        if rotated.is_refused:
+            raise self._rate_limited(rotated.wait)
         return self._response(rotated)
 
     def sign_out(self, *, user_id: UUID, sign_in_id: UUID) -> None:
@@ -144,10 +132,7 @@ class AuthService:
 
         :raises NotAuthenticated: it had ended already
         """
-        with self.database.transaction() as session:
-            ended = session.connection().execute(statements.SIGN_OUT, {"sign_in_id": sign_in_id, "user_id": user_id})
-            is_ended = ended.one_or_none() is not None
-        if not is_ended:
+        if not self.database.run(statements.SIGN_OUT, {"sign_in_id": sign_in_id, "user_id": user_id}):
             raise NotAuthenticated
 
     @property
@@ -170,22 +155,13 @@ class AuthService:
             (Limit("guesses per address", settings.signin_failures_per_address), network),
         )
 
-    def _open_sign_in(self, session: Session, window: Window, asked: Row[Any], new_hash: str | None) -> Row[Any] | None:
-        parameters = {**window.parameters, "user_id": asked.user_id, "lifetime": self._lifetime}
-        opened = session.connection().execute(statements.OPEN_SIGN_IN, parameters).one_or_none()
-        if opened and new_hash:
-            rehash = {"user_id": asked.user_id, "old_hash": asked.password_hash, "new_hash": new_hash}
-            session.connection().execute(statements.STORE_REHASH, rehash)
-        return opened
+    def _rate_limited(self, wait: timedelta | None) -> RateLimited:
+        """The refusal, counted.
 
-    def _time_until_room(self, session: Session, window: Window) -> timedelta:
-        """How long until the window has room again; zero if it has room by now."""
-        return session.connection().execute(statements.TIME_UNTIL_ROOM, window.parameters).scalar_one() or timedelta()
-
-    def _refuse_if(self, wait: timedelta | None) -> None:
-        if wait is not None:
-            count("RateLimited")
-            raise RateLimited(max(1, math.ceil(wait.total_seconds())))
+        :param wait: until there is room again; None if the limit filled up after that was computed
+        """
+        count("RateLimited")
+        return RateLimited(max(1, math.ceil((wait or timedelta()).total_seconds())))
 
     def _response(self, sign_in: Row[Any]) -> AuthResponse:
         owner = {"user_id": sign_in.user_id, "sign_in_id": sign_in.sign_in_id}

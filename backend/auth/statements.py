@@ -13,11 +13,15 @@ ENDED_SIGN_INS_REMOVED_AT_ONCE = 5
 """More than a sign-in adds, so that the table shrinks as people sign in."""
 
 CHECK_LIMITS_AND_FIND_ACCOUNT = text(f"""
-    with removed as ({rate_limits.REMOVE_EXPIRED}), waiting as ({rate_limits.FULL_WINDOWS})
+    with waiting as ({rate_limits.FULL_WINDOWS})
     select waiting.wait, users.id as user_id, users.password_hash
     from waiting left join users on users.email = :email
 """)
-TIME_UNTIL_ROOM = text(rate_limits.FULL_WINDOWS)
+
+CHARGE_LIMITS = text(f"""
+    with waiting as ({rate_limits.FULL_WINDOWS}), charged as ({rate_limits.CHARGE.format(condition="true")})
+    select {rate_limits.IS_CHARGED} as is_charged, waiting.wait from waiting
+""")
 
 CREATE_ACCOUNT = text(f"""
     with account as (
@@ -28,46 +32,77 @@ CREATE_ACCOUNT = text(f"""
     select sign_in.*, email, name, created_at from sign_in join account on account.id = user_id
 """)
 
-OPEN_SIGN_IN = text(f"""
-    with ended as (
+DECIDE_SIGN_IN = text(f"""
+    with waiting as ({rate_limits.FULL_WINDOWS}),
+    charged as ({rate_limits.CHARGE.format(condition="not cast(:is_right as boolean)")}),
+    account as (
+        select id, email, name, created_at from users, waiting
+        where cast(:is_right as boolean) and id = cast(:user_id as uuid) and password_hash = :old_hash
+            and waiting.wait is null
+    ), rehashed as (
+        update users set password_hash = :new_hash from account
+        where users.id = account.id and cast(:new_hash as text) is not null
+    ), sign_in as ({OPEN_SIGN_IN_OF_ACCOUNT}),
+    ended as (
         delete from refresh_tokens where id in (
             select id from refresh_tokens where expires_at < clock_timestamp()
             order by expires_at limit {ENDED_SIGN_INS_REMOVED_AT_ONCE} for update skip locked
         )
-    ), waiting as ({rate_limits.FULL_WINDOWS}), account as (
-        select id, email, name, created_at from users, waiting where id = :user_id and waiting.wait is null
-    ), sign_in as ({OPEN_SIGN_IN_OF_ACCOUNT})
-    select sign_in.*, email, name, created_at from sign_in join account on account.id = user_id
+    ), removed as ({rate_limits.REMOVE_EXPIRED})
+    select sign_in.*, email, name, created_at, waiting.wait, {rate_limits.IS_CHARGED} as is_charged
+    from waiting left join sign_in on true left join account on true
 """)
-"""One row; no row if a limit on wrong passwords is full."""
+"""What a sign-in comes to, once the password is verified. Always one row.
 
-STORE_REHASH = text("update users set password_hash = :new_hash where id = :user_id and password_hash = :old_hash")
+A wrong password is charged to each limit that has room. A right one opens a sign-in if all of them have room, and if
+the account still has the password that was verified. Both take the same work."""
 
-ROTATE = text("""
+ROTATES = """(
+    r.current_jti = :jti and :limit > (
+        select count(*) from unnest(r.rotations) h where h > clock_timestamp() - make_interval(secs => :window)
+    )
+)"""
+ROTATE = text(f"""
     update refresh_tokens r set
-        current_jti = case when current_jti = :jti then :successor else current_jti end,
-        previous_jti = case when current_jti = :jti then current_jti else previous_jti end,
-        rotated_at = case when current_jti = :jti then clock_timestamp() else rotated_at end,
+        current_jti = case when {ROTATES} then cast(:successor as uuid) else r.current_jti end,
+        previous_jti = case when {ROTATES} then r.current_jti else r.previous_jti end,
+        rotated_at = case when {ROTATES} then clock_timestamp() else r.rotated_at end,
         expires_at = case
-            when current_jti = :jti then clock_timestamp() + cast(:lifetime as interval)
+            when {ROTATES} then clock_timestamp() + cast(:lifetime as interval)
             else r.expires_at
         end,
+        rotations = case
+            when {ROTATES} then array(
+                select h from unnest(r.rotations) h
+                where h > clock_timestamp() - make_interval(secs => :window) order by h
+            ) || clock_timestamp()
+            else r.rotations
+        end,
         revoked_at = case
-            when current_jti = :jti then null
-            when previous_jti = :jti and rotated_at > clock_timestamp() - cast(:leeway as interval) then null
+            when r.current_jti = :jti then null
+            when r.previous_jti = :jti and r.rotated_at > clock_timestamp() - cast(:leeway as interval) then null
             else clock_timestamp()
         end
     from users u
     where r.id = :sign_in_id and r.user_id = :user_id and u.id = r.user_id
         and r.revoked_at is null and r.expires_at > clock_timestamp()
-    returning r.id as sign_in_id, r.user_id, current_jti, rotated_at, r.expires_at, revoked_at is not null as is_reuse,
-        current_jti = :successor as is_rotation, u.email, u.name, u.created_at
+    returning r.id as sign_in_id, r.user_id, r.current_jti, r.rotated_at, r.expires_at, u.email, u.name, u.created_at,
+        r.revoked_at is not null as is_reuse,
+        r.revoked_at is null and r.current_jti = :jti as is_refused,
+        r.rotations[cardinality(r.rotations) - :limit + 1] + make_interval(secs => :window) - clock_timestamp() as wait
 """)
-"""For the current token: rotate. For the previous one, within the leeway: give its successor again. For any other token
-of the sign-in: revoke the sign-in. No row: the sign-in has ended.
+"""Decides a refresh, by the token that was presented.
 
-Every right-hand side reads the row as it was before the update. Concurrent requests wait for the row's lock, and the
-later ones read what the first one wrote."""
+- The current token is replaced (rotation). If the limit is full, it is kept instead (`is_refused`).
+- The previous token, within the leeway, gives the current one again (repetition).
+- Any other token revokes the sign-in (reuse).
+
+If there is no row, the sign-in has ended. Every right-hand side sees the row as it was before the statement. Concurrent
+refreshes wait for the row's lock, and each then sees what the one before it did.
+
+Only a rotation counts against the limit. Reuse is noticed even if the limit is full: otherwise a thief could keep it
+full, and the owner's use of the old token would not be noticed. Repetitions do not count, because a page whose calls
+all refresh at once must not lose its sign-in."""
 
 SIGN_OUT = text("""
     update refresh_tokens set revoked_at = clock_timestamp()

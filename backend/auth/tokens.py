@@ -9,6 +9,7 @@ import json
 import time
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID, uuid4
 
@@ -21,6 +22,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 ALGORITHM = "HS256"
 HEADER = {"alg": ALGORITHM, "typ": "JWT"}
 TOKEN_MAX_LENGTH = 2048
+TOKENS_REMEMBERED = 1024
+"""Verifying a signature takes most of the time. A token is presented many times, so the newest are remembered."""
 LIFETIME_MAX_SECONDS = 366 * 24 * 3600
 """More than any setting allows: a token that claims to last longer was not issued by this API."""
 
@@ -109,6 +112,17 @@ class Tokens:
 
         :raises InvalidToken: for every other input, of whatever size and shape
         """
+        claims = _signed_claims(self, token)
+        now = time.time()
+        if claims.typ != kind or not now < claims.exp <= now + LIFETIME_MAX_SECONDS:
+            raise InvalidToken
+        return claims
+
+    def signed_claims(self, token: str) -> Claims:
+        """The claims of a token that has our signature, of whatever kind and age.
+
+        :raises InvalidToken: for every other input, of whatever size and shape
+        """
         try:
             if len(token) > TOKEN_MAX_LENGTH:
                 raise InvalidToken
@@ -119,13 +133,15 @@ class Tokens:
                 raise InvalidToken
             if jws.get_unverified_header(token) != HEADER:  # verified by now; refuses `crit` and all else
                 raise InvalidToken
-            claims = Claims.model_validate(json.loads(payload, object_pairs_hook=_refuse_duplicates))
+            return Claims.model_validate(json.loads(payload, object_pairs_hook=_refuse_duplicates))
         except Exception as error:  # RecursionError, TypeError, OverflowError, …: input decides what is raised
             raise InvalidToken from error
-        now = time.time()
-        if claims.typ != kind or not now < claims.exp <= now + LIFETIME_MAX_SECONDS:
-            raise InvalidToken
-        return claims
+
+
+@lru_cache(TOKENS_REMEMBERED)
+def _signed_claims(tokens: Tokens, token: str) -> Claims:
+    """`Tokens.signed_claims`, remembered. Only valid signatures are: an exception is not kept."""
+    return tokens.signed_claims(token)
 
 
 def _jwk(secret: str) -> Key:

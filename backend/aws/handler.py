@@ -46,7 +46,7 @@ class GatewayHandler:
             try:
                 events.require_method(event)
                 return self._mangum(events.without_stage(event), context)
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
+            except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
                 # The application answers its own errors. These come from Mangum, which could not read the event.
                 logger.warning("Malformed HTTP event", error=type(error).__name__)
                 return _malformed_request_response()
@@ -56,7 +56,8 @@ class GatewayState:
     """ASGI middleware that puts the event's request id and stage into the scope's `state`.
 
     `request_id`: API Gateway's id of the request. `stage`: the prefix of the API's paths as a browser sees them, such
-    as `/dev`; empty for the stage `$default`.
+    as `/dev`; empty for the stage `$default`. `runs_alone`: this process has no other request meanwhile, because a
+    Lambda instance has one at a time.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -65,6 +66,7 @@ class GatewayState:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         event = scope["aws.event"]
         state = scope.setdefault("state", {})
+        state["runs_alone"] = True
         state["stage"] = events.requested_path(event).rpartition(scope["path"])[0]
         if request_id := events.request_id(event):
             state["request_id"] = request_id

@@ -1,7 +1,6 @@
 """Applies the migrations to a database, and creates the application's own login there."""
 
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 from alembic import command
@@ -13,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from backend import postgres
 from backend.database.roles import AUTH_ROLE, USER_ROLE
-from backend.postgres import DatabaseUrl, InvalidDatabaseUrl, sqlstate
+from backend.postgres import DatabaseUrl, Flight, InvalidDatabaseUrl, Opening, sqlstate
 from backend.postgres.sqlstates import ROLE_EXISTS, UNDEFINED_TABLE
 from backend.settings import ConfigurationError
 
@@ -64,9 +63,8 @@ def apply(owner: DatabaseUrl, application: DatabaseUrl, say: Callable[[str], Non
             f"The database is not at a revision of this checkout, but of a newer one or another branch: {error}"
         ) from error
     try:
-        with closing(postgres.Connection.open(application, role=AUTH_ROLE)) as login:
-            login.execute_unnamed("select from users limit 0")
-            login.rollback()
+        with postgres.Connection(application, opening=Opening(AUTH_ROLE)) as login:
+            login.execute("select from users limit 0", flight=Flight(reads=True))
     except DatabaseError as error:
         if sqlstate(error) != UNDEFINED_TABLE:
             raise MigrationFailed(_cannot_log_in(application, error)) from error

@@ -1,260 +1,236 @@
-"""A pg8000 connection that needs one network round trip for a statement.
+"""A connection to PostgreSQL, direct or through a transaction pooler: it sends flights and reads their answers.
 
-Stock pg8000 sends Parse, Describe and Bind/Execute each with a Sync of its own, and BEGIN before them: four round
-trips, between which a transaction pooler may hand the connection's server to somebody else. Here one flight carries all
-of it:
+It is a connection of PEP 249, as far as SQLAlchemy uses one. It connects when its first flight is there, because a
+flight that only reads leaves with the login.
 
-    client                                                                                server
-      | Parse Bind Execute "BEGIN", Parse Bind Execute "SET LOCAL ROLE …"   (first flight of
-      | Parse Bind Describe Execute  the statement                           a transaction)
-      | Sync  ----------------------------------------------------------------------------> |
-      | <--------------------  ParseComplete BindComplete CommandComplete, for BEGIN and SET |
-      |      ParseComplete BindComplete RowDescription DataRow… CommandComplete ReadyForQuery|
-      |                                                                                      |
-      | Query "COMMIT"  ------------------------------------------------------------------>  |
-      | <----------------------------------------------------  CommandComplete ReadyForQuery |
-
-ReadyForQuery tells whether a transaction is open, and that alone decides whether BEGIN rides along and whether COMMIT
-is sent. There is only one way for a statement to leave, with or without parameters: what rides along cannot be
-forgotten.
-
-This leans on pg8000's internals, so its version is pinned, and `PG8000_VERSION` is compared in the tests.
-https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY
+With an opening every statement is a flight of its own (`flight.py`). Without one, for migrations, BEGIN rides with the
+first statement of a transaction, and COMMIT takes a round trip of its own.
 """
 
-import select
-import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from socket import socket
 from typing import Any
 
-from pg8000 import legacy
-from pg8000.converters import make_params
-from pg8000.core import (
-    BIND,
-    DESCRIBE,
-    EXECUTE_MSG,
-    IDLE,
-    NULL_BYTE,
-    PARSE,
-    PORTAL,
-    QUERY,
-    SYNC_MSG,
-    TERMINATE_MSG,
-    Context,
-    H_pack,
-    _create_message,
-    _flush,
-    _write,
-    i_pack,
-)
-from pg8000.exceptions import Error, InterfaceError
+from pg8000.converters import PG_TYPES, PY_TYPES, make_params
+from pg8000.exceptions import InterfaceError
 from pg8000.legacy import NotSupportedError
+from sqlalchemy.sql.elements import quoted_name
 
-from backend.postgres import deadline
-from backend.postgres.network import ConnectFailed, ConnectionLost, OutOfTime, ServerNotTrusted, open_socket, reason
-from backend.postgres.sqlstates import TRANSIENT_AT_CONNECT, sqlstate
+from backend.postgres import login, memory, messages
+from backend.postgres.answers import Answers
+from backend.postgres.cursor import Cursor, Result
+from backend.postgres.deadline import Deadline
+from backend.postgres.exceptions import (
+    CheckFailed,
+    ConnectFailed,
+    ConnectionLost,
+    Late,
+    OutOfTime,
+    ProtocolViolated,
+    reason,
+)
+from backend.postgres.flight import NO_TIMEOUT, Flight, Opening
+from backend.postgres.outgoing import Outgoing
+from backend.postgres.sqlstates import QUERY_CANCELED, sqlstate
 from backend.postgres.url import DatabaseUrl
+from backend.postgres.wire import Wire
 
 PG8000_VERSION = "1.31.6"
-CONNECT_TIMEOUT_SECONDS = 5.0
+"""Its converters between Python's values and PostgreSQL's text are used here."""
 READ_TIMEOUT_SECONDS = 10.0
-WAKE_PAUSE_SECONDS = 0.25
-"""How long to wait before the second try to connect: a sleeping compute needs about as much to wake."""
-
+GOODBYE_SECONDS = 0.1
 TIMESTAMPTZ_OID = 1184
-DESCRIBE_PORTAL_MSG = _create_message(DESCRIBE, PORTAL + NULL_BYTE)
+READERS: dict[int, Callable[[str], Any]] = {**PG_TYPES, TIMESTAMPTZ_OID: datetime.fromisoformat}
+"""By the type's OID. pg8000's own reader of timestamps takes ten times longer, with strptime."""
+WRITERS: dict[type, Callable[[Any], Any]] = {**PY_TYPES, quoted_name: PY_TYPES[str]}
+IDLE = b"I"
+ISO_DATES = "ISO, "
+"""How a DateStyle begins in which PostgreSQL writes times as ISO 8601."""
 
 
-class Cursor(legacy.Cursor):  # type: ignore[misc]
-    """A DB-API cursor whose statements go one way, with `$1` for parameters."""
+class Connection:
+    """One connection. Nothing is sent before the first statement.
 
-    def execute(self, operation: str, args: Sequence[Any] = (), stream: object = None) -> "Cursor":
-        """Send one statement and keep its rows."""
-        if stream is not None:
-            raise NotSupportedError("COPY is not supported")
-        if self._c is None:
-            raise InterfaceError("Cursor closed")
-        self._context = self._c.execute_unnamed(operation, args)
-        self._row_iter = iter(self._context.rows or ())
-        return self
-
-
-class Connection(legacy.Connection):  # type: ignore[misc]
-    """A connection to PostgreSQL, direct or through a transaction pooler, whose statements take one round trip.
-
-    :param role: what every transaction starts as; it rides with BEGIN, so it costs nothing and outlives nothing
-    :raises ConnectFailed: no connection came about
-    :raises pg8000.exceptions.DatabaseError: the server refused it
+    :param opening: what every flight begins with; None for a connection with ordinary transactions
     """
 
-    _sock: Any
-    _usock: Any
+    autocommit = False  # SQLAlchemy asks
 
-    def __init__(self, url: DatabaseUrl, *, role: str | None = None) -> None:
-        self._opening = _unit("BEGIN") + (_unit(f'SET LOCAL ROLE "{role}"') if role else b"")
-        self._has_role = role is not None
-        sock = _reach(url)
-        try:
-            super().__init__(
-                url.user,
-                host=url.host,
-                database=url.database,
-                password=url.password or "",
-                application_name=url.application_name,
-                startup_params={"client_encoding": "UTF8"},  # what statements and values are sent in
-                ssl_context=url.tls_context() or False,
-                sock=sock,
-            )
-            self._require_channel_binding(url)
-        except Exception as error:  # pg8000 lets OSError, ssl.SSLError and struct.error through as they come
-            if getattr(self, "_sock", None) is not None:
-                self._hang_up()
-            sock.close()
-            if sqlstate(error) is not None or isinstance(error, ConnectFailed):  # the server is there, and says no
-                raise
-            kind = ServerNotTrusted if isinstance(error, ssl.SSLCertVerificationError) else ConnectFailed
-            raise kind(f"no connection: {reason(error)}") from error
-        # pg8000's own adapter takes ten times longer, with strptime.
-        self.register_in_adapter(TIMESTAMPTZ_OID, datetime.fromisoformat)
+    def __init__(self, url: DatabaseUrl, *, opening: Opening | None = None) -> None:
+        self._url, self._opening = url, opening
+        self._memory = memory.of(url)
+        self._wire: Wire | None = None
+        self._is_closed = False
+        self._status = IDLE
 
-    @classmethod
-    def open(cls, url: DatabaseUrl, *, role: str | None = None) -> "Connection":
-        """Connect, and try once more when the server seems to be waking up; nothing has been sent by then."""
-        try:
-            return cls(url, role=role)
-        except Error as error:
-            if not _is_transient(error) or deadline.remaining(CONNECT_TIMEOUT_SECONDS) < CONNECT_TIMEOUT_SECONDS:
-                raise
-            time.sleep(WAKE_PAUSE_SECONDS)
-            return cls(url, role=role)
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def is_quiet(self) -> bool:
-        """Whether an idle connection is as it should be. A server that speaks unasked is saying goodbye."""
-        if self._usock is None:
-            return False
-        poll = select.poll()  # select.select refuses a process with many open files
-        poll.register(self._usock, select.POLLIN)
-        return not poll.poll(0)
+        """Whether the connection is usable, as far as can be told without asking the server."""
+        return not self._is_closed and (self._wire is None or self._wire.is_quiet)
 
     def cursor(self) -> Cursor:
         """A cursor on this connection (PEP 249)."""
         return Cursor(self)
 
-    def execute_unnamed(
-        self, statement: str, vals: Sequence[Any] = (), oids: Sequence[int] = (), stream: object = None
-    ) -> Context:
-        """Run one statement in one round trip, opening a transaction first where none is open.
+    def execute(self, statement: str, values: Sequence[Any] = (), flight: Flight | None = None) -> Result:
+        """Run one statement in one round trip.
 
-        :param vals: the values of `$1`, `$2`, …
+        :param values: the values of `$1`, `$2`, …
+        :param flight: it is a transaction of its own; None: it is the next one of an ordinary transaction
+        :raises CheckFailed: the check gave no row; nothing was done
+        :raises Late: the flight arrived after its deadline; nothing was done
+        :raises ServerError: PostgreSQL's own error
         :raises UnicodeEncodeError: a value is not valid Unicode; nothing was sent
         """
-        messages = _unit(statement, make_params(self.py_types, vals), describe=True)
-        if not self._in_transaction:
-            if not self.autocommit:
-                messages = self._opening + messages
-            elif self._has_role:
-                raise NotSupportedError("autocommit would run outside the starting role")
-        return self._round_trip(messages + SYNC_MSG, Context(statement))
-
-    def execute_simple(self, statement: str) -> Context:
-        """The way pg8000 sends a statement without parameters; here it is the same way as any other."""
-        return self.execute_unnamed(statement)
-
-    def prepare_statement(self, statement: str, oids: object = None) -> None:
-        """Prepared statements live in a server connection that a transaction pooler gives to somebody else."""
-        raise NotSupportedError("prepared statements do not work behind a transaction pooler")
+        unit = messages.unit(statement, make_params(WRITERS, values), describe=True)
+        if self._opening is None:
+            return self._continue_transaction(unit)
+        if flight is None:
+            raise NotSupportedError("on this connection a statement is sent as a flight")
+        return self._fly(self._opening, flight, unit)
 
     def commit(self) -> None:
-        """End the transaction, if one was begun."""
-        self._end("COMMIT")
+        """End an ordinary transaction, if one was begun."""
+        self._end_transaction("COMMIT")
 
     def rollback(self) -> None:
-        """Undo the transaction, if one was begun. Left open, it would cost the pooler its server connection."""
-        self._end("ROLLBACK")
+        """Undo an ordinary transaction, if one was begun. Left open, it would cost the pooler its server connection."""
+        self._end_transaction("ROLLBACK")
 
     def close(self) -> None:
-        """Say goodbye and hang up, unless the connection has ended already."""
-        if self._usock is None:
-            return
-        with suppress(OSError, ValueError, InterfaceError):  # the server may have hung up first
-            _write(self._sock, TERMINATE_MSG)
-            _flush(self._sock)
+        """Tell the server, and close the connection."""
+        if self._wire is not None:
+            with suppress(OSError, ValueError):  # the server may have closed it first
+                self._wire.send(messages.TERMINATE, Deadline(GOODBYE_SECONDS))
         self._hang_up()
 
-    def _end(self, command: str) -> None:
-        if self._in_transaction:
-            query = _create_message(QUERY, command.encode() + NULL_BYTE)
-            self._round_trip(query, Context(command))
+    def _fly(self, opening: Opening, flight: Flight, unit: bytes) -> Result:
+        """Send a flight. Send it again, twice at most, if it did nothing for a reason that does not come from itself.
 
-    def _round_trip(self, messages: bytes, context: Context) -> Context:
-        if self._usock is None:
-            raise ConnectionLost("connection is closed")
-        try:
-            self._usock.settimeout(deadline.remaining(READ_TIMEOUT_SECONDS))
-        except TimeoutError as error:
+        - It was late only because the server's clock differs from ours: its answer has changed `clock_offset`.
+        - A timeout that another client had left on the connection ended it before its statement (57014).
+
+        It may write: a flight that did nothing can be sent again.
+        """
+        check = flight.check
+        behind = (messages.unit(check.guarded, make_params(WRITERS, check.parameters)) if check else b"") + unit
+        first: Sequence[bytes] = ()
+        for is_last in (False, False, True):
+            offset, opened = self._memory.clock_offset, len(first) + opening.count(reads=flight.reads)
+            outgoing = Outgoing(
+                lambda ends_at, offset=offset, first=first: b"".join(  # type: ignore[misc]
+                    (*first, opening.units(ends_at=ends_at + offset, reads=flight.reads), behind, messages.SYNC)
+                ),
+                READ_TIMEOUT_SECONDS,
+            )
+            answers = self._exchange(outgoing, opened + bool(check) + 1, reads=flight.reads, ends=True)
+            if sqlstate(answers.error) == QUERY_CANCELED and time.time() < outgoing.sent_at + 1 and not is_last:
+                first = NO_TIMEOUT
+                continue
+            if len(answers.results) < opened:
+                break  # the opening itself failed
+            try:
+                [[in_time, clock, settings]] = answers.results[opened - 1].rows
+                if in_time == "t" and ISO_DATES not in settings:
+                    raise ValueError("times would be read wrongly")
+                self._memory.note_clock(float(clock), sent=outgoing.sent_at, received=time.time())
+            except (TypeError, ValueError) as error:
+                self._hang_up()
+                raise ConnectionLost("network error: not the opening's answer", nothing_written=flight.reads) from error
+            if in_time == "t":
+                if check and len(answers.results) > opened and not answers.results[opened].rows:
+                    raise CheckFailed
+                break
+            if self._memory.clock_offset == offset:
+                raise Late("the flight arrived after its deadline")
+        else:
+            raise Late("the flight arrived after its deadline")
+        if answers.error is not None:
+            raise answers.error
+        return answers.results[-1]
+
+    def _continue_transaction(self, unit: bytes) -> Result:
+        begin = messages.unit("begin") if self._status == IDLE else b""
+        sent = begin + unit + messages.SYNC
+        answers = self._exchange(
+            Outgoing(lambda _: sent, READ_TIMEOUT_SECONDS), 1 + bool(begin), reads=False, ends=False
+        )
+        if self._wire and not self._wire.parameters.get("DateStyle", "ISO").startswith("ISO"):  # PgBouncer says no more
             self._hang_up()
-            raise OutOfTime(str(error)) from error
+            raise ConnectionLost("the server uses another DateStyle", nothing_written=True)
+        if answers.error is not None:
+            raise answers.error
+        return answers.results[-1]
+
+    def _end_transaction(self, command: str) -> None:
+        if self._status == IDLE:
+            return
+        outgoing = Outgoing(lambda _: messages.query(command), READ_TIMEOUT_SECONDS)
+        answers = self._exchange(outgoing, 0, reads=False, ends=True)
+        if answers.error is not None:
+            raise answers.error
+        if answers.results[-1].tag != command:
+            raise InterfaceError(f"PostgreSQL answered {command} with {answers.results[-1].tag}")
+
+    def _exchange(self, outgoing: Outgoing, units: int, *, reads: bool, ends: bool) -> Answers:
+        """Send a flight and read its answers. Whatever is not as it must be closes the connection.
+
+        :param units: how many statements it has; 0 for a simple query
+        :param ends: whether no transaction may be open behind it
+        """
+        if self._is_closed:
+            raise ConnectionLost("the connection is closed", nothing_written=True)
+        answers = Answers()
         try:
-            _write(self._sock, messages)
-            _flush(self._sock)
-            self.handle_messages(context)
+            wire = self._send(outgoing, reads=reads)
+            if units:
+                answers.read(wire, units, outgoing.deadline, readers=READERS, reads=reads)
+            else:
+                answers.read_command(wire, outgoing.deadline)
+            self._status = answers.status
+            if ends and self._status != IDLE:
+                raise ProtocolViolated("a transaction is open that must be over")
         except BaseException as error:
-            if error is context.error:  # the server's answer; the connection is fine
+            self._hang_up()
+            if isinstance(error, ConnectFailed) or not isinstance(error, Exception):
                 raise
-            self._hang_up()  # what is still under way belongs to nobody now
-            if context.error is not None:
-                raise context.error from error  # its last words, such as 57P01, say more than the silence after them
-            if not isinstance(error, Exception):
-                raise
-            raise ConnectionLost(f"network error: {reason(error)}") from error
-        return context
+            if answers.error is not None:
+                raise answers.error from error  # the server's last words say more than the silence after them
+            if isinstance(error, TimeoutError) and not outgoing.is_sent:
+                raise OutOfTime(reason(error)) from error
+            raise ConnectionLost(
+                f"network error: {reason(error)}", nothing_written=reads or not outgoing.is_sent
+            ) from error
+        return answers
+
+    def _send(self, outgoing: Outgoing, *, reads: bool) -> Wire:
+        """Send a flight; with the login where there is none yet."""
+        if self._wire is not None:
+            if not self._wire.is_quiet:
+                raise ProtocolViolated("the server has closed the connection")
+            outgoing.leave(self._wire)
+            return self._wire
+        self._wire, has_sent_flight = login.log_in(self._url, outgoing if reads else None)
+        if not has_sent_flight:
+            outgoing.leave(self._wire)
+        elif not self._wire.hears_within(login.SILENCE_SECONDS):
+            # Ready, but silent: the flight may have been lost behind the login. It only reads, so it may leave again.
+            self._wire.close()
+            self._wire, _ = login.log_in(self._url)
+            outgoing.leave(self._wire)
+            if self._wire.hears_within(login.SILENCE_SECONDS):
+                self._memory.let_flight_wait()
+        return self._wire
 
     def _hang_up(self) -> None:
-        self._transaction_status = IDLE
-        self._usock.settimeout(0)  # closing flushes what could not be sent, and must not wait for that once more
-        for end in (self._sock, self._usock):
-            with suppress(OSError, ValueError):
-                end.close()
-        self._sock = self._usock = None
-
-    def _require_channel_binding(self, url: DatabaseUrl) -> None:
-        """Refuse a login that was not bound to the TLS channel; pg8000 binds when offered, but cannot insist."""
-        if not url.channel_binding_required:
-            return
-        mechanism = getattr(getattr(self, "auth", None), "mechanism_name", None)
-        if mechanism != "SCRAM-SHA-256-PLUS":
-            self.close()
-            raise ServerNotTrusted("the server does not offer channel binding, which the URL requires")
-
-
-def _unit(statement: str, params: Sequence[str | None] = (), *, describe: bool = False) -> bytes:
-    """Parse, Bind and Execute of one unnamed statement; without Describe its rows, if any, cannot be read."""
-    parse = NULL_BYTE + statement.encode() + NULL_BYTE + H_pack(0)
-    bind = bytearray(NULL_BYTE + NULL_BYTE + H_pack(0) + H_pack(len(params)))
-    for param in params:
-        if param is None:
-            bind += i_pack(-1)
-        else:
-            value = param.encode()
-            bind += i_pack(len(value)) + value
-    bind += H_pack(0)
-    portal = DESCRIBE_PORTAL_MSG if describe else b""
-    return bytes(_create_message(PARSE, parse) + _create_message(BIND, bytes(bind)) + portal + EXECUTE_MSG)
-
-
-def _reach(url: DatabaseUrl) -> socket:
-    try:
-        return open_socket(url, deadline.remaining(CONNECT_TIMEOUT_SECONDS))
-    except TimeoutError as error:
-        raise ConnectFailed(str(error)) from error
-
-
-def _is_transient(error: Exception) -> bool:
-    if isinstance(error, ConnectFailed):
-        return not isinstance(error, ServerNotTrusted)
-    return sqlstate(error) in TRANSIENT_AT_CONNECT
+        if self._wire is not None:
+            self._wire.close()
+        self._wire, self._is_closed, self._status = None, True, IDLE

@@ -1,4 +1,4 @@
-"""Reads a connection string as Neon prints it, and gives what pg8000 needs: address, credentials, TLS context.
+"""Reads a connection string as Neon prints it, and gives what a connection needs: address, credentials, TLS context.
 
 `postgresql://user:p%40ss@ep-cool-name-123-pooler.eu-central-1.aws.neon.tech/neondb?sslmode=require&channel_binding=require`
 """
@@ -7,6 +7,7 @@ import ipaddress
 import ssl
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from typing import Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -15,7 +16,10 @@ VERIFIED_MODES = ("require", "verify-ca", "verify-full")
 """With each of these we verify the certificate and the host's name. libpq's `require` would verify neither."""
 WEAK_MODES = ("disable", "allow", "prefer")
 CHANNEL_BINDINGS = ("disable", "prefer", "require")
-KNOWN_PARAMETERS = ("sslmode", "channel_binding", "host", "application_name")
+SSL_NEGOTIATIONS = ("postgres", "direct")
+KNOWN_PARAMETERS = ("sslmode", "sslnegotiation", "channel_binding", "host", "application_name")
+ALPN = "postgresql"
+"""What a server must speak, said in TLS itself, where TLS starts without PostgreSQL's SSLRequest."""
 POOLER_SUFFIX = "-pooler"
 DEFAULT_PORT = 5432
 
@@ -35,15 +39,19 @@ class DatabaseUrl:
     port: int = DEFAULT_PORT
     socket: str | None = None
     tls: bool = True
+    direct_tls: bool = False
     channel_binding_required: bool = False
+    channel_binding_disabled: bool = False
     ca_file: str | None = None
     application_name: str | None = None
+    pipeline: bool = True
 
     @classmethod
-    def parse(cls, url: str, *, ca_file: str | None = None, sam_local: bool = False) -> Self:
+    def parse(cls, url: str, *, ca_file: str | None = None, pipeline: bool = True, sam_local: bool = False) -> Self:
         """Read a connection string.
 
-        :param ca_file: PEM file to trust in place of the system's certificates
+        :param ca_file: PEM file, or folder of hashed names, to trust in place of the system's certificates
+        :param pipeline: whether the messages of a login may leave before the answers to those before them
         :param sam_local: allow an unverified connection to a host that is not loopback (`sam local` containers)
         :raises InvalidDatabaseUrl: what to correct, without the URL
         """
@@ -77,6 +85,11 @@ class DatabaseUrl:
         tls = mode in VERIFIED_MODES
         if binding == "require" and not tls:
             raise InvalidDatabaseUrl("channel_binding=require needs sslmode=require")
+        negotiation = parameters.get("sslnegotiation", "postgres")
+        if negotiation not in SSL_NEGOTIATIONS:
+            raise InvalidDatabaseUrl(f"sslnegotiation must be one of {', '.join(SSL_NEGOTIATIONS)}")
+        if negotiation == "direct" and not tls:
+            raise InvalidDatabaseUrl("sslnegotiation=direct needs sslmode=require")
         if socket is not None and tls:
             raise InvalidDatabaseUrl("a unix socket has no TLS; leave sslmode out")
 
@@ -88,9 +101,12 @@ class DatabaseUrl:
             port=port,
             socket=socket,
             tls=tls,
+            direct_tls=negotiation == "direct",
             channel_binding_required=binding == "require",
+            channel_binding_disabled=binding == "disable",
             ca_file=ca_file,
             application_name=parameters.get("application_name"),
+            pipeline=pipeline,
         )
 
     @property
@@ -108,18 +124,32 @@ class DatabaseUrl:
 
         :raises InvalidDatabaseUrl: the CA file cannot be read
         """
-        return _tls_context(self.ca_file) if self.tls else None
+        return _tls_context(self.ca_file, self.direct_tls) if self.tls else None
 
 
 @cache
-def _tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """One context per process: loading the system's certificates takes longer than a whole request."""
+def _tls_context(ca_file: str | None, direct: bool) -> ssl.SSLContext:
+    """One context per process: loading the system's certificates takes longer than a whole request.
+
+    From a folder OpenSSL takes a certificate when it needs it, by the name of its file (`openssl rehash`). It says
+    nothing of a folder without such files, so one is looked for here.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies certificate and host name, sends SNI
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if direct:
+        context.set_alpn_protocols([ALPN])
     try:
-        context.load_verify_locations(ca_file) if ca_file else context.load_default_certs()
-    except (OSError, ssl.SSLError):
-        raise InvalidDatabaseUrl("the CA file (DATABASE_CA_FILE) cannot be read as PEM certificates") from None
+        if not ca_file:
+            context.load_default_certs()
+        elif Path(ca_file).is_dir():
+            next(Path(ca_file).glob(f"{'[0-9a-f]' * 8}.0")).read_bytes()
+            context.load_verify_locations(capath=ca_file)
+        else:
+            context.load_verify_locations(ca_file)
+    except (OSError, StopIteration, ssl.SSLError):
+        raise InvalidDatabaseUrl(
+            "the CA file (DATABASE_CA_FILE) cannot be read: PEM certificates, or a folder made by `openssl rehash`"
+        ) from None
     return context
 
 

@@ -1,6 +1,8 @@
 """The environment, validated when the process starts (SC-014, NFR-021)."""
 
+import os
 import re
+from pathlib import Path
 from typing import Annotated, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -16,6 +18,7 @@ from pydantic_settings import (
 from backend.postgres.url import DatabaseUrl, InvalidDatabaseUrl
 
 SECRET_MIN_CHARACTERS = 32
+BUNDLED_CERTIFICATES = Path(__file__).resolve().parents[2] / "certificates"
 ORIGIN = re.compile(r"https?://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(?::[1-9]\d{0,4})?")
 """An origin as browsers send it (RFC 6454, 6.2): lower case, other letters as Punycode, no user, no default port."""
 
@@ -36,6 +39,7 @@ class DatabaseSettings(BaseSettings):
     database_url: SecretStr
     database_direct_url: SecretStr | None = None
     database_ca_file: str | None = None
+    database_pipeline: bool = True
     secret_id: str | None = None
 
     # AWS_SAM_LOCAL is set by `sam local`, whose containers reach the host's database by a name that is not loopback.
@@ -79,10 +83,25 @@ class DatabaseSettings(BaseSettings):
     def _parsed(self, variable: str, url: SecretStr) -> DatabaseUrl:
         try:
             return DatabaseUrl.parse(
-                url.get_secret_value(), ca_file=self.database_ca_file, sam_local=self.aws_sam_local
+                url.get_secret_value(),
+                ca_file=self.database_ca_file or _bundled_certificates(),
+                pipeline=self.database_pipeline,
+                sam_local=self.aws_sam_local,
             )
         except InvalidDatabaseUrl as error:
             raise ValueError(f"{variable}: {error}") from None
+
+
+def _bundled_certificates() -> str | None:
+    """The bundle's folder of CA certificates. A checkout has none, and uses the system's.
+
+    :raises ValueError: the bundle on Lambda has lost it
+    """
+    if BUNDLED_CERTIFICATES.is_dir():
+        return str(BUNDLED_CERTIFICATES)
+    if os.environ.get("AWS_EXECUTION_ENV", "").startswith("AWS_Lambda"):
+        raise ValueError("the bundle has no folder `certificates`; `make build` makes one, or set DATABASE_CA_FILE")
+    return None
 
 
 class Settings(DatabaseSettings):

@@ -18,9 +18,8 @@ from backend.errors import (
 )
 from backend.settings import Settings
 from backend.tasks import service
-from backend.tasks.models import Task
 from backend.tasks.schemas import TaskCreate, TaskPublic, TaskUpdate
-from backend.tasks.service import OverlappingUpdate, TaskNotFound, TooManyTasks, Versions
+from backend.tasks.service import OverlappingUpdate, TaskNotFound, TaskRow, TooManyTasks, Versions
 from backend.web.openapi import error_responses
 from backend.web.parts import part
 from backend.web.routing import ApiRoute
@@ -71,8 +70,7 @@ AllowedVersions = Annotated[Versions, Depends(allowed_versions)]
 @router.get("", summary="List your tasks", response_model=list[TaskPublic], responses=error_responses(*COMMON_ERRORS))
 def list_tasks(user: AuthenticatedUser) -> Response:
     """All of your tasks, oldest first."""
-    with user.transaction() as user_session:
-        tasks = service.list_as_json(user_session)
+    tasks = service.list_as_json(user)
     return Response(tasks, media_type="application/json")
 
 
@@ -87,10 +85,7 @@ def create_task(
     body: TaskCreate, user: AuthenticatedUser, settings: Annotated[Settings, Depends(part(Settings))]
 ) -> Response:
     """Create a task of yours, not completed yet."""
-    with user.transaction() as user_session:
-        task = service.create(
-            user_session, title=body.title, description=body.description, tasks_per_user=settings.tasks_per_user
-        )
+    task = service.create(user, title=body.title, description=body.description, tasks_per_user=settings.tasks_per_user)
     return _task_response(task, 201)
 
 
@@ -102,8 +97,7 @@ def create_task(
 )
 def get_task(task_id: TaskId, user: AuthenticatedUser) -> Response:
     """One of your tasks."""
-    with user.transaction() as user_session:
-        task = service.get(user_session, task_id)
+    task = service.get(user, task_id)
     return _task_response(task)
 
 
@@ -118,8 +112,7 @@ def get_task(task_id: TaskId, user: AuthenticatedUser) -> Response:
 )
 def edit_task(task_id: TaskId, body: TaskUpdate, user: AuthenticatedUser, allowed: AllowedVersions) -> Response:
     """Change some members of a task. What is left out is kept; `description: null` clears it."""
-    with user.transaction() as user_session:
-        task = service.edit(user_session, task_id, body.changes(), allowed=allowed)
+    task = service.edit(user, task_id, body.changes(), allowed=allowed)
     return _task_response(task)
 
 
@@ -131,8 +124,7 @@ def edit_task(task_id: TaskId, body: TaskUpdate, user: AuthenticatedUser, allowe
 )
 def toggle_task(task_id: TaskId, user: AuthenticatedUser, allowed: AllowedVersions) -> Response:
     """Turn `completed` over. Toggles at the same moment all count."""
-    with user.transaction() as user_session:
-        task = service.toggle(user_session, task_id, allowed=allowed)
+    task = service.toggle(user, task_id, allowed=allowed)
     return _task_response(task)
 
 
@@ -145,11 +137,10 @@ def toggle_task(task_id: TaskId, user: AuthenticatedUser, allowed: AllowedVersio
 )
 def delete_task(task_id: TaskId, user: AuthenticatedUser, allowed: AllowedVersions) -> None:
     """Delete a task for good."""
-    with user.transaction() as user_session:
-        service.remove(user_session, task_id, allowed=allowed)
+    service.remove(user, task_id, allowed=allowed)
 
 
-def _task_response(task: Task, status_code: int = 200) -> Response:
+def _task_response(task: TaskRow, status_code: int = 200) -> Response:
     """The answer with a task and its `ETag`. Serialised here, because FastAPI would use another thread for that."""
     return Response(
         TaskPublic.model_validate(task).model_dump_json(),

@@ -1,4 +1,4 @@
-"""The rules of tasks. Every function takes the session of an authenticated user, and names that user in its query.
+"""The rules of tasks. Every function takes the authenticated user, as whom its statement is run.
 
 PostgreSQL enforces the same by row level security: a query that forgot the condition would still find no task of
 another user (FR-019, FR-023).
@@ -8,13 +8,17 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
-from backend.auth.current_user import UserSession
-from backend.errors import Conflict, NotFound, PreconditionFailed
+from sqlalchemy import Row
+
+from backend.auth.current_user import CurrentUser
+from backend.database.transactions import Rows
+from backend.errors import ApiError, Conflict, NotFound, PreconditionFailed
 from backend.tasks import statements
-from backend.tasks.models import Task
 
 Versions = Collection[int] | None
 """The versions that `If-Match` allows; None allows any."""
+TaskRow = Row[Any]
+"""A task as a statement gives it: its columns as attributes."""
 
 
 class TaskNotFound(NotFound):
@@ -35,97 +39,83 @@ class OverlappingUpdate(Conflict):
     message = "This task was changed at the same moment by another request. Please reload it and try again."
 
 
-def list_as_json(user_session: UserSession) -> str:
+def list_as_json(user: CurrentUser) -> str:
     """All tasks of the user, oldest first, as the JSON text of `list[TaskPublic]` (FR-017, SC-007).
 
     PostgreSQL writes the JSON, because parsing a thousand rows only to print them again takes ten times as long.
     """
-    members = (
-        user_session.session.connection().execute(statements.LIST, {"owner_id": user_session.user_id}).scalar_one()
-    )
+    [[members]] = user.read(statements.LIST)
     return f"[{members or ''}]"
 
 
-def create(user_session: UserSession, *, title: str, description: str | None, tasks_per_user: int) -> Task:
+def create(user: CurrentUser, *, title: str, description: str | None, tasks_per_user: int) -> TaskRow:
     """Store a new task of the user (FR-015, FR-016).
 
     :raises TooManyTasks: the user has `tasks_per_user` of them already
     """
-    values = {"new_title": title, "new_description": description or None, "limit": tasks_per_user}
-    task: Task | None = user_session.session.scalar(statements.CREATE, {"owner_id": user_session.user_id, **values})
-    if task is None:
+    created = user.run(statements.CREATE, new_title=title, new_description=description or None, limit=tasks_per_user)
+    if not created:
         raise TooManyTasks
-    return task
+    return created[0]
 
 
-def get(user_session: UserSession, task_id: UUID) -> Task:
+def get(user: CurrentUser, task_id: UUID) -> TaskRow:
     """One task of the user (FR-018).
 
     :raises TaskNotFound: the id is unknown, or the task belongs to another user (FR-019)
     """
-    task = user_session.session.scalar(statements.GET, {"owner_id": user_session.user_id, "task_id": task_id})
-    if task is None:
+    found = user.read(statements.GET, task_id=task_id)
+    if not found:
         raise TaskNotFound
-    return task
+    return found[0]
 
 
-def edit(user_session: UserSession, task_id: UUID, changes: Mapping[str, Any], *, allowed: Versions) -> Task:
+def edit(user: CurrentUser, task_id: UUID, changes: Mapping[str, Any], *, allowed: Versions) -> TaskRow:
     """Change some of a task's members (FR-020).
 
     :raises TaskNotFound: the id is unknown, or the task belongs to another user
     :raises PreconditionFailed: its version is not among the allowed ones
-    :raises OverlappingUpdate: another request changed it after it was read
+    :raises OverlappingUpdate: another request changed it meanwhile
     """
-    read = get(user_session, task_id)
-    if allowed is not None and read.version not in allowed:
-        raise PreconditionFailed
-    members = {"title": read.title, "description": read.description, "completed": read.completed, **changes}
-    values = {
-        "new_title": members["title"],
-        "new_description": members["description"] or None,
-        "new_completed": members["completed"],
+    new = {
+        "new_title": changes.get("title"),
+        "has_description": "description" in changes,
+        "new_description": changes.get("description") or None,
+        "new_completed": changes.get("completed"),
     }
-    task: Task | None = user_session.session.scalar(
-        statements.EDIT, _task_key(user_session, task_id, [read.version]) | values
-    )
-    if task is None:
-        raise OverlappingUpdate
-    return task
+    return _changed(user.run(statements.EDIT, task_id=task_id, versions=allowed, **new), allowed, OverlappingUpdate)
 
 
-def toggle(user_session: UserSession, task_id: UUID, *, allowed: Versions) -> Task:
+def toggle(user: CurrentUser, task_id: UUID, *, allowed: Versions) -> TaskRow:
     """Invert `completed`, in one statement, so that concurrent toggles all count (FR-021).
 
     :raises TaskNotFound: the id is unknown, or the task belongs to another user
     :raises PreconditionFailed: its version is not among the allowed ones
     """
-    task: Task | None = user_session.session.scalar(statements.TOGGLE, _task_key(user_session, task_id, allowed))
-    if task is None:
-        raise _not_found_or_changed(user_session, task_id)
-    return task
+    return _changed(user.run(statements.TOGGLE, task_id=task_id, versions=allowed), allowed, TaskNotFound)
 
 
-def remove(user_session: UserSession, task_id: UUID, *, allowed: Versions) -> None:
+def remove(user: CurrentUser, task_id: UUID, *, allowed: Versions) -> None:
     """Delete a task (FR-022).
 
     :raises TaskNotFound: the id is unknown, or the task belongs to another user
     :raises PreconditionFailed: its version is not among the allowed ones
     """
-    if (
-        user_session.session.connection().execute(statements.DELETE, _task_key(user_session, task_id, allowed)).rowcount
-        == 0
-    ):
-        raise _not_found_or_changed(user_session, task_id)
+    _changed(user.run(statements.DELETE, task_id=task_id, versions=allowed), allowed, TaskNotFound)
 
 
-def _not_found_or_changed(user_session: UserSession, task_id: UUID) -> NotFound | PreconditionFailed:
-    """The error for a statement that matched no row."""
-    try:
-        get(user_session, task_id)
-    except TaskNotFound as not_found:
-        return not_found
-    return PreconditionFailed()
+def _changed(rows: Rows, allowed: Versions, overtaken: type[ApiError]) -> TaskRow:
+    """The changed task. If the statement changed nothing, the error that says why.
 
-
-def _task_key(user_session: UserSession, task_id: UUID, allowed: Versions) -> dict[str, Any]:
-    return {"owner_id": user_session.user_id, "task_id": task_id, "versions": allowed}
+    :param rows: what the statement gave: no row if there is no such task; if nothing was changed, a row in which only
+        `seen_version` is not null
+    :param overtaken: the error if another request changed or deleted the task first
+    """
+    if not rows:
+        raise TaskNotFound
+    [task] = rows
+    if task.id is not None:
+        return task
+    if allowed is not None and (task.seen_version not in allowed or overtaken is TaskNotFound):
+        raise PreconditionFailed
+    raise overtaken

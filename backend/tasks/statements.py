@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from sqlalchemy import (
     ARRAY,
+    Boolean,
     ColumnElement,
     DateTime,
     Integer,
@@ -18,15 +19,18 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
+    case,
     cast,
     delete,
     func,
     insert,
     literal,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import array
+from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
 from sqlmodel import col
 
 from backend.database.columns import TIMESTAMP_FORMAT
@@ -37,10 +41,6 @@ TABLE = Task.metadata.tables["tasks"]
 OWNER = cast(bindparam("owner_id"), Uuid)
 IS_OWN = col(Task.user_id) == OWNER
 IS_THE_TASK = and_(IS_OWN, col(Task.id) == bindparam("task_id"))
-HAS_VERSION = col(Task.version) == any_(
-    func.coalesce(cast(bindparam("versions"), ARRAY(Integer)), array([col(Task.version)]))
-)
-"""One of `versions`; null allows any."""
 
 
 def select_json_list(model: type[BaseModel]) -> Select[tuple[str | None]]:
@@ -63,19 +63,54 @@ def _json_column(name: str) -> ColumnElement[Any]:
 
 
 LIST = select_json_list(TaskPublic)
-GET = select(Task).where(IS_THE_TASK)
+GET = select(TABLE).where(IS_THE_TASK)
 
 _values = (cast(bindparam("new_title"), Text), cast(bindparam("new_description"), Text), OWNER)
 _if_there_is_room = select(*_values).where(func.has_room_for_task(bindparam("limit")))
-CREATE = select(Task).from_statement(
+CREATE = (
     insert(TABLE)
     .from_select(["title", "description", "user_id"], _if_there_is_room, include_defaults=False)
     .returning(TABLE)
 )
 """No row where the user has `limit` tasks already."""
 
-_change = update(TABLE).where(IS_THE_TASK, HAS_VERSION).values(version=TABLE.c.version + 1).returning(TABLE)
-_edit = _change.values({name: bindparam(f"new_{name}") for name in ("title", "description", "completed")})
-EDIT = select(Task).from_statement(_edit).execution_options(populate_existing=True)
-TOGGLE = select(Task).from_statement(_change.values(completed=~TABLE.c.completed))
-DELETE = delete(TABLE).where(IS_THE_TASK, HAS_VERSION)
+_SEEN = select(TABLE.c.id, TABLE.c.version).where(IS_THE_TASK).cte("seen").prefix_with("materialized")
+_IS_SEEN = and_(IS_OWN, TABLE.c.id == _SEEN.c.id)
+_IS_ALLOWED = TABLE.c.version == any_(
+    func.coalesce(cast(bindparam("versions"), ARRAY(Integer)), array([TABLE.c.version]))
+)
+"""Its version is one of `versions`; null allows any."""
+_NEW_VERSION = {"version": TABLE.c.version + 1}
+
+
+def _with_seen_version(change: ReturningUpdate[Any] | ReturningDelete[Any]) -> Select[Any]:
+    """A statement that makes the change, and gives one row: `seen_version` and the columns of the changed task.
+
+    If there is no row, there is no such task. If the columns are null, the task was not changed.
+
+    `seen_version` is the task's version when the statement began. A change may have to wait for another change of the
+    same task. It then checks its own condition on the task as the other change left it.
+    """
+    changed = change.cte("changed")
+    return select(_SEEN.c.version.label("seen_version"), changed).select_from(_SEEN.outerjoin(changed, true()))
+
+
+EDIT = _with_seen_version(
+    update(TABLE)
+    .where(_IS_SEEN, _IS_ALLOWED, TABLE.c.version == _SEEN.c.version)
+    .values(
+        title=func.coalesce(cast(bindparam("new_title"), Text), TABLE.c.title),
+        description=case(
+            (cast(bindparam("has_description"), Boolean), cast(bindparam("new_description"), Text)),
+            else_=TABLE.c.description,
+        ),
+        completed=func.coalesce(cast(bindparam("new_completed"), Boolean), TABLE.c.completed),
+        **_NEW_VERSION,
+    )
+    .returning(TABLE)
+)
+"""Changes nothing where another update came first. What is null in place of a title or `completed` is kept."""
+TOGGLE = _with_seen_version(
+    update(TABLE).where(_IS_SEEN, _IS_ALLOWED).values(completed=~TABLE.c.completed, **_NEW_VERSION).returning(TABLE)
+)
+DELETE = _with_seen_version(delete(TABLE).where(_IS_SEEN, _IS_ALLOWED).returning(TABLE.c.id))

@@ -37,6 +37,9 @@ RESPONSE_HEADERS = {
 }
 REQUEST_ID_HEADER = "X-Request-ID"
 GZIP_REFUSED = re.compile(r"gzip\s*;\s*q=0(\.0*)?\s*(,|$)", re.IGNORECASE)
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+OTHER_METHOD = "OTHER"
+"""What the log says of a method that HTTP does not define: a client may put anything there, a secret too."""
 DRAIN_LIMIT_BYTES = 16 * 1024 * 1024
 """How much of a refused body is read and discarded: a client that is still sending may miss an early answer."""
 
@@ -72,7 +75,7 @@ class RequestLog:
             await self.app(scope, receive, send_with_headers)
         finally:
             line = {
-                "method": scope["method"],
+                "method": scope["method"] if scope["method"] in METHODS else OTHER_METHOD,
                 "route": getattr(scope.get("route"), "path", None),
                 "status": status,
                 "duration_ms": round((time.perf_counter() - started) * 1000, 1),

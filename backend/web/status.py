@@ -40,6 +40,5 @@ def info(request: Request) -> Info:
 )
 def health(database: Annotated[Database, Depends(part(Database))]) -> Health:
     """Ask the database."""
-    with database.transaction() as session:
-        session.connection().execute(text("select 1"))
+    database.read(text("select 1"))
     return Health(status="ok")

@@ -9,7 +9,9 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from dev.bundle import certificates
 from dev.bundle.target import Architecture, require_python
 from dev.user_error import UserError
 
@@ -37,6 +39,7 @@ def assemble(checkout: Path, bundle: Path, architecture: Architecture) -> None:
     require_python()
     _empty(bundle)
     _install(checkout / "requirements.txt", bundle, architecture)
+    _install_certificates(checkout / "requirements" / "bundle.txt", bundle, architecture)
     shutil.copytree(checkout / "backend", bundle / "backend", ignore=shutil.ignore_patterns("__pycache__", ".*"))
     _remove_unused(bundle)
     _compile(bundle)
@@ -60,6 +63,13 @@ def _install(requirements: Path, bundle: Path, architecture: Architecture) -> No
     if installed.returncode != 0:
         errors = [line for line in installed.stderr.splitlines() if line.startswith("ERROR")] or ["no reason given"]
         raise UserError(f"pip cannot install requirements.txt for {architecture.name}: {errors[-1]}")
+
+
+def _install_certificates(requirements: Path, bundle: Path, architecture: Architecture) -> None:
+    with TemporaryDirectory() as scratch:
+        packages = Path(scratch)
+        _install(requirements, packages, architecture)
+        certificates.write_folder((packages / "certifi" / "cacert.pem").read_text(), bundle / certificates.FOLDER)
 
 
 def _remove_unused(bundle: Path) -> None:

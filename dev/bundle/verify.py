@@ -1,15 +1,19 @@
 """Checks a finished bundle for mistakes that would fail on Lambda, or make its start slower."""
 
+import ssl
 import struct
 from collections.abc import Iterator
 from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash
 from pathlib import Path
 
+from dev.bundle import certificates
 from dev.bundle.target import Architecture
 from dev.user_error import UserError
 
 UNZIPPED_LIMIT_BYTES = 64_000_000
 """Lambda's limit is 250 MB. A bundle above this smaller one contains something that it does not need."""
+FEWEST_CERTIFICATES = 100
+"""certifi's certificates are those of Mozilla's list. That list has always had more than this."""
 UNCHECKED_HASH = 0b01
 """The flags of a `.pyc` file with a hash of the source that Python does not check (PEP 552)."""
 
@@ -28,7 +32,8 @@ def verify(bundle: Path, architecture: Architecture) -> None:
 
     :raises UserError: the first mistake that was found
     """
-    for check in (_has_required_files, _has_no_forbidden_files, _has_valid_bytecode, _is_small_enough):
+    checks = (_has_required_files, _has_certificates, _has_no_forbidden_files, _has_valid_bytecode, _is_small_enough)
+    for check in checks:
         check(bundle)
     for library in _files(bundle, "*.so*"):
         _require_architecture(library, architecture)
@@ -43,6 +48,20 @@ def _has_required_files(bundle: Path) -> None:
     for name in REQUIRED:
         if not (bundle / name).exists():
             raise UserError(f"{name} is missing")
+
+
+def _has_certificates(bundle: Path) -> None:
+    """Require enough CA certificates, each in a file with the name that OpenSSL looks for.
+
+    OpenSSL itself reports no error if the folder is empty, or if a file has another name.
+    """
+    found = list(_files(bundle / certificates.FOLDER))
+    if len(found) < FEWEST_CERTIFICATES:
+        raise UserError(f"{certificates.FOLDER} has {len(found)} CA certificates, and must have {FEWEST_CERTIFICATES}")
+    for file in found:
+        name = certificates.subject_hash(ssl.PEM_cert_to_DER_cert(file.read_text()))
+        if file.stem != name or not certificates.FILE_NAME.fullmatch(file.name):
+            raise UserError(f"{certificates.FOLDER}/{file.name} must be called {name}.0")
 
 
 def _has_no_forbidden_files(bundle: Path) -> None:

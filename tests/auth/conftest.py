@@ -14,7 +14,7 @@ from tests.support.database_copy import DatabaseCopy
 def clock(fresh_database: DatabaseCopy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     """The clock of the fresh database and of the application."""
     with fresh_database.connect_as_owner() as owner:
-        yield Clock(owner, fresh_database.name, monkeypatch)
+        yield Clock(owner, monkeypatch)
 
 
 @pytest.fixture

@@ -8,33 +8,41 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from fastapi import APIRouter, FastAPI, WebSocket
 from fastapi.routing import iter_route_contexts
 from pg8000.native import Connection as OwnerConnection
-from sqlalchemy import CursorResult
+from sqlalchemy import Executable, text
 from sqlalchemy.exc import DBAPIError
-from sqlmodel import Session
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from backend.app import create_app
-from backend.auth.current_user import AuthenticatedUser, CurrentUser
-from backend.auth.tokens import Kind, Tokens
-from backend.database.transactions import Database
-from backend.errors import ApiError, NotAuthenticated
+from backend.auth.current_user import BIND_TO_USER, AuthenticatedUser, CurrentUser
+from backend.database.failures import DatabaseUnavailable
+from backend.database.roles import AUTH_ROLE
+from backend.database.transactions import Database, Rows
+from backend.errors import NotAuthenticated
 from backend.migrations.apply import migrate
-from backend.postgres.sqlstates import sqlstate
+from backend.postgres import Check, CheckFailed, ConnectionLost, Flight, Late, Opening, ServerError
+from backend.postgres.connection import Connection
+from backend.postgres.cursor import Result
+from backend.postgres.sqlstates import INSUFFICIENT_PRIVILEGE, sqlstate
 from backend.postgres.url import DatabaseUrl
+from backend.tasks import service
 from dev.embedded_postgres.server import EmbeddedPostgres
-from tests.conftest import SECRET, MakeClient, MakeSettings
+from tests.conftest import MakeClient, MakeSettings
 from tests.support.applications import close
+from tests.support.checked_users import current_user, sign_in_check
 from tests.support.database_copy import DatabaseCopy, connect
+from tests.support.database_fixtures import Logged, levels_of_unavailable
 from tests.support.people import Person
 
-INSUFFICIENT_PRIVILEGE = "42501"
+READ_ONLY_TRANSACTION = "25006"
+ACTIVE_TRANSACTION = "25001"
+"""What PostgreSQL says when a transaction that only reads is to write from here on."""
 BYPASSING_OWNER = "owner_past_row_security"
 TASKS_OF_EACH = 2
 
@@ -43,16 +51,31 @@ Statement = tuple[str, tuple[object, ...]]
 
 @dataclass
 class TwoUsers:
-    """A database in which Ada and Ben have tasks, and the application's connections to it."""
+    """A database in which Ada and Ben have tasks, and the application's connections to it.
 
+    :ivar connection: for statements in plain SQL, each of which is a flight
+    :ivar database: what the application uses; a pool of one connection
+    """
+
+    connection: Connection
     database: Database
     owner: OwnerConnection
     ada: Person
     ben: Person
 
-    def current_user(self, person: Person) -> CurrentUser:
-        claims = Tokens(SECRET).verify(person.auth["access_token"], Kind.ACCESS)
-        return CurrentUser(claims.user_id, claims.sid, self.database)
+    def run(self, statement: Statement, *, check: Check | None = None, reads: bool = False) -> Result:
+        """Run exactly this statement, without anything that SQLAlchemy could add."""
+        sql, parameters = statement
+        return self.connection.execute(sql, parameters, Flight(reads=reads, check=check))
+
+    def run_as(self, person: Person, statement: Statement, *, reads: bool = False) -> Result:
+        """Run the statement behind the check of this person's sign-in."""
+        return self.run(statement, check=sign_in_check(person), reads=reads)
+
+    def identity(self, *, check: Check | None = None, reads: bool = False) -> tuple[str, str]:
+        """The role of a new flight, and the user's id that the policy compares."""
+        [[role, user_id]] = self.run(IDENTITY, check=check, reads=reads).rows
+        return role, user_id
 
     def stored_tasks(self, person: Person) -> list[list[Any]]:
         """The person's rows in the table of tasks."""
@@ -92,7 +115,7 @@ def url(request: pytest.FixtureRequest, shared_database: DatabaseCopy) -> str:
 
 @pytest.fixture
 def two_users(url: str, postgres: EmbeddedPostgres, make_client: MakeClient) -> Iterator[TwoUsers]:
-    """Ada and Ben, each with tasks, and a pool of one connection, which all transactions use one after the other."""
+    """Ada and Ben, each with tasks, and one connection, which all flights of a test use one after the other."""
     client = make_client(database_url=url)
     people = [Person.sign_up(client, name=name) for name in ("Ada", "Ben")]
     for person in people:
@@ -100,41 +123,36 @@ def two_users(url: str, postgres: EmbeddedPostgres, make_client: MakeClient) -> 
             person.create_task(f"Task {number}")
     parsed = DatabaseUrl.parse(url)
     database = Database(parsed, pool_size=1)
-    with connect(postgres.url(parsed.database)) as owner:
-        yield TwoUsers(database, owner, *people)
+    with (
+        connect(postgres.url(parsed.database)) as owner,
+        Connection(parsed, opening=Opening(AUTH_ROLE)) as connection,
+    ):
+        yield TwoUsers(connection, database, owner, *people)
     database.close()
 
 
-def run(session: Session, statement: Statement) -> CursorResult[*tuple[Any, ...]]:
-    """Run exactly this statement, without anything that SQLAlchemy could add."""
-    sql, parameters = statement
-    return session.connection().exec_driver_sql(sql, parameters)
-
-
-def refused_with(act: Callable[[], object]) -> str | None:
-    """The SQLSTATE with which PostgreSQL refuses; None when it does not."""
+def refused_with(act: Callable[[], object]) -> str | type[CheckFailed] | None:
+    """The SQLSTATE with which PostgreSQL refuses, or that the check gave no row; None when nothing refuses."""
     try:
         act()
-    except ApiError as error:
-        cause = error.__cause__
-        assert isinstance(cause, DBAPIError)
-        return sqlstate(cause.orig)
+    except CheckFailed:
+        return CheckFailed
+    except ServerError as error:
+        return sqlstate(error)
     return None
 
 
-def refused_with_each(act: Callable[[Statement], None], statements: list[Statement]) -> dict[Statement, str | None]:
-    """The SQLSTATE with which PostgreSQL refuses each statement."""
+def refused_with_each(
+    act: Callable[[Statement], object], statements: list[Statement]
+) -> dict[Statement, str | type[CheckFailed] | None]:
+    """With what each statement is refused."""
     return {statement: refused_with(partial(act, statement)) for statement in statements}
 
 
-def identity(session: Session) -> tuple[str, str]:
-    """The transaction's role, and the user's id that the policy compares."""
-    row = run(session, ("select current_user, coalesce(current_setting('app.user_id', true), '')", ())).one()
-    return row[0], row[1]
-
-
-NO_USER = ("todo_auth", "")
+IDENTITY: Statement = ("select current_user, coalesce(current_setting('app.user_id', true), '')", ())
+NO_USER = (AUTH_ROLE, "")
 SOME_ID = UUID(int=1)
+BECOME_USER = "set_config('role', 'todo_user', true), set_config('app.user_id', $1, true)"
 
 STATEMENTS_ON_TASKS: list[Statement] = [
     ("select * from tasks", ()),
@@ -147,47 +165,159 @@ STATEMENTS_ON_TASKS: list[Statement] = [
     ("update tasks set title = $1", ("Mine now",)),
     ("delete from tasks", ()),
     ("delete from tasks where title <> $1", ("",)),
+    ("with gone as (delete from tasks returning id) select count(*) from gone", ()),
     ("truncate tasks", ()),
     ("copy tasks to stdout", ()),
     ("lock table tasks", ()),
     ("select has_room_for_task(1)", ()),
     ("select set_config('app.user_id', $1, true), (select count(*) from tasks)", (str(SOME_ID),)),
+    (f"select {BECOME_USER}, (select count(*) from tasks)", (str(SOME_ID),)),
+    (f"with bound as materialized (select {BECOME_USER}) select tasks.* from bound, tasks", (str(SOME_ID),)),
 ]
 
 
 @pytest.mark.spec("FR-014", "FR-023", "SC-003")
-def test_without_authentication_every_statement_on_tasks_is_refused(two_users: TwoUsers) -> None:
+def test_without_a_check_every_statement_on_tasks_is_refused(two_users: TwoUsers) -> None:
     before = two_users.stored_tasks(two_users.ada)
 
-    def run_without_user(statement: Statement) -> None:
-        with two_users.database.transaction() as session:
-            run(session, statement)
+    refused = refused_with_each(two_users.run, STATEMENTS_ON_TASKS)
 
-    assert refused_with_each(run_without_user, STATEMENTS_ON_TASKS) == dict.fromkeys(
-        STATEMENTS_ON_TASKS, INSUFFICIENT_PRIVILEGE
-    )
+    assert refused == dict.fromkeys(STATEMENTS_ON_TASKS, INSUFFICIENT_PRIVILEGE)
     assert two_users.stored_tasks(two_users.ada) == before
+
+
+@pytest.mark.spec("FR-014", "FR-023", "SC-003")
+def test_without_a_check_a_flight_that_reads_is_refused_too(two_users: TwoUsers) -> None:
+    refused = refused_with_each(partial(two_users.run, reads=True), STATEMENTS_ON_TASKS)
+
+    assert set(refused.values()) == {INSUFFICIENT_PRIVILEGE, READ_ONLY_TRANSACTION}
+
+
+class UncheckedUser(CurrentUser):
+    """A user whose statements lack the check."""
+
+    def _checked(self, send: Callable[..., Rows], statement: Executable, parameters: dict[str, Any]) -> Rows:
+        return send(statement, {**parameters, "owner_id": self.id})
+
+
+OPERATIONS: dict[str, Callable[[CurrentUser, UUID], object]] = {
+    "list": lambda user, _: service.list_as_json(user),
+    "create": lambda user, _: service.create(user, title="Mine now", description=None, tasks_per_user=100),
+    "get": service.get,
+    "edit": lambda user, task_id: service.edit(user, task_id, {"title": "Mine now"}, allowed=None),
+    "toggle": lambda user, task_id: service.toggle(user, task_id, allowed=None),
+    "delete": lambda user, task_id: service.remove(user, task_id, allowed=None),
+}
+
+
+@pytest.mark.spec("FR-013", "FR-023", "SC-003", "NFR-014")
+@pytest.mark.parametrize("operate", OPERATIONS.values(), ids=OPERATIONS)
+def test_an_operation_that_forgot_its_check_is_a_logged_503(
+    two_users: TwoUsers, operate: Callable[[CurrentUser, UUID], object], logged: Logged
+) -> None:
+    [[task_id, *_], *_] = before = two_users.stored_tasks(two_users.ada)
+    checked = current_user(two_users.ada, two_users.database)
+    forgetful = UncheckedUser(checked.id, checked.sign_in_id, checked.database)
+
+    with pytest.raises(DatabaseUnavailable) as refused:
+        operate(forgetful, task_id)
+
+    assert isinstance(refused.value.__cause__, DBAPIError)
+    assert sqlstate(refused.value.__cause__.orig) == INSUFFICIENT_PRIVILEGE
+    assert levels_of_unavailable(logged) == ["ERROR"]
+    assert two_users.stored_tasks(two_users.ada) == before
+
+
+def _sign_out(two_users: TwoUsers) -> Check:
+    check = sign_in_check(two_users.ada)
+    assert two_users.ada.post("/api/auth/signout").status_code == 200
+    return check
+
+
+def _expire(two_users: TwoUsers) -> Check:
+    check = sign_in_check(two_users.ada)
+    two_users.owner.run("update refresh_tokens set expires_at = now() where user_id = :id", id=two_users.ada.id)
+    return check
+
+
+def _name_another_users_sign_in(two_users: TwoUsers) -> Check:
+    sign_in_of_ben, _ = sign_in_check(two_users.ben).parameters
+    return Check(BIND_TO_USER, (sign_in_of_ben, UUID(two_users.ada.id)))
+
+
+def _name_an_unknown_sign_in(two_users: TwoUsers) -> Check:
+    return Check(BIND_TO_USER, (uuid4(), UUID(two_users.ada.id)))
+
+
+each_failing_check = pytest.mark.parametrize(
+    "make_failing_check",
+    [_sign_out, _expire, _name_another_users_sign_in, _name_an_unknown_sign_in],
+    ids=["signed out", "expired", "of another user", "unknown"],
+)
+
+
+@pytest.mark.spec("FR-012", "FR-013", "FR-023", "SC-003")
+@each_failing_check
+def test_after_a_check_without_a_row_no_statement_on_tasks_counts(
+    two_users: TwoUsers, make_failing_check: Callable[[TwoUsers], Check]
+) -> None:
+    before = [two_users.stored_tasks(person) for person in (two_users.ada, two_users.ben)]
+    check = make_failing_check(two_users)
+
+    refused = refused_with_each(partial(two_users.run, check=check), STATEMENTS_ON_TASKS)
+
+    assert refused == dict.fromkeys(STATEMENTS_ON_TASKS, CheckFailed)
+    assert [two_users.stored_tasks(person) for person in (two_users.ada, two_users.ben)] == before
+
+
+@pytest.mark.spec("FR-012", "FR-013", "SC-010")
+def test_after_a_check_without_a_row_nothing_at_all_is_written(two_users: TwoUsers) -> None:
+    """`todo_auth` may do these things, and the transaction still has that role."""
+    check, key = _sign_out(two_users), uuid4().hex
+    statements: list[Statement] = [
+        ("insert into rate_limits values ($1, '{}', now())", (key,)),
+        ("delete from refresh_tokens where user_id = $1", (UUID(two_users.ben.id),)),
+    ]
+
+    refused = refused_with_each(partial(two_users.run, check=check), statements)
+
+    assert refused == dict.fromkeys(statements, CheckFailed)
+    assert two_users.owner.run("select key from rate_limits where key = :key", key=key) == []
+    assert two_users.ben.get("/api/tasks").status_code == 200
+
+
+@pytest.mark.spec("FR-012", "FR-013", "FR-030")
+@each_failing_check
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_user_whose_check_gives_no_row_is_not_authenticated(
+    two_users: TwoUsers, make_failing_check: Callable[[TwoUsers], Check], reads: bool
+) -> None:
+    sign_in_id, user_id = make_failing_check(two_users).parameters
+    user = CurrentUser(user_id, sign_in_id, two_users.database)
+
+    with pytest.raises(NotAuthenticated):
+        (user.read if reads else user.run)(text("select 1"))
 
 
 @pytest.mark.spec("FR-017", "FR-023", "SC-003", "US2-2")
 @pytest.mark.parametrize(
-    "statement",
+    ("statement", "reads"),
     [
-        ("select user_id from tasks", ()),
-        ("select user_id from tasks where title <> $1", ("",)),
-        ("with everything as (select * from tasks) select user_id from everything", ()),
-        ("select a.user_id from tasks a left join tasks b on b.title = a.title and b.id <> a.id", ()),
-        ("select user_id from tasks where user_id = $1 or true", (SOME_ID,)),
-        ("update tasks set title = title returning user_id", ()),
-        ("delete from tasks returning user_id", ()),
+        (("select user_id from tasks", ()), True),
+        (("select user_id from tasks where title <> $1", ("",)), True),
+        (("with everything as (select * from tasks) select user_id from everything", ()), True),
+        (("select a.user_id from tasks a left join tasks b on b.title = a.title and b.id <> a.id", ()), True),
+        (("select user_id from tasks where user_id = $1 or true", (SOME_ID,)), True),
+        (("select user_id from tasks for update", ()), False),
+        (("update tasks set title = title returning user_id", ()), False),
+        (("delete from tasks returning user_id", ()), False),
     ],
-    ids=lambda statement: statement[0],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
-def test_an_authenticated_transaction_sees_only_its_users_tasks(two_users: TwoUsers, statement: Statement) -> None:
-    with two_users.current_user(two_users.ada).transaction() as own:
-        owners = [str(row.user_id) for row in run(own.session, statement)]
+def test_a_checked_flight_sees_only_its_users_tasks(two_users: TwoUsers, statement: Statement, reads: bool) -> None:
+    answer = two_users.run_as(two_users.ada, statement, reads=reads)
 
-    assert owners == [two_users.ada.id] * TASKS_OF_EACH
+    assert [str(user_id) for [user_id] in answer.rows] == [two_users.ada.id] * TASKS_OF_EACH
 
 
 @pytest.mark.spec("FR-023", "SC-003", "US2-8")
@@ -204,8 +334,7 @@ def test_an_authenticated_transaction_sees_only_its_users_tasks(two_users: TwoUs
 def test_a_change_without_a_condition_affects_only_its_users_tasks(two_users: TwoUsers, statement: Statement) -> None:
     others = two_users.stored_tasks(two_users.ben)
 
-    with two_users.current_user(two_users.ada).transaction() as own:
-        touched = run(own.session, statement).rowcount
+    touched = two_users.run_as(two_users.ada, statement).row_count
 
     assert touched == TASKS_OF_EACH
     assert two_users.stored_tasks(two_users.ben) == others
@@ -216,9 +345,9 @@ def test_a_change_without_a_condition_affects_only_its_users_tasks(two_users: Tw
 def test_another_users_task_cannot_be_found_by_its_id(two_users: TwoUsers, sql: str) -> None:
     [[task_id, *_], *_] = two_users.stored_tasks(two_users.ben)
 
-    with two_users.current_user(two_users.ada).transaction() as own:
-        assert run(own.session, (sql, (task_id,))).all() == []
+    found = two_users.run_as(two_users.ada, (sql, (task_id,)))
 
+    assert found.rows == []
     assert len(two_users.stored_tasks(two_users.ben)) == TASKS_OF_EACH
 
 
@@ -232,18 +361,17 @@ def test_a_task_cannot_be_inserted_for_another_user(two_users: TwoUsers, is_para
         else (f"insert into tasks (title, user_id) values ('Do my work', '{ben}')", ())
     )
 
-    def insert() -> None:
-        with two_users.current_user(two_users.ada).transaction() as own:
-            run(own.session, statement)
+    refused = refused_with(lambda: two_users.run_as(two_users.ada, statement))
 
-    assert refused_with(insert) == INSUFFICIENT_PRIVILEGE
+    assert refused == INSUFFICIENT_PRIVILEGE
     assert len(two_users.stored_tasks(two_users.ben)) == TASKS_OF_EACH
 
 
 @pytest.mark.spec("FR-015", "FR-016")
 def test_inserting_an_own_task_needs_no_access_to_the_users_table(two_users: TwoUsers) -> None:
-    with two_users.current_user(two_users.ada).transaction() as own:
-        run(own.session, ("insert into tasks (title, user_id) values ($1, $2)", ("Mine", UUID(two_users.ada.id))))
+    two_users.run_as(
+        two_users.ada, ("insert into tasks (title, user_id) values ($1, $2)", ("Mine", UUID(two_users.ada.id)))
+    )
 
     assert len(two_users.stored_tasks(two_users.ada)) == TASKS_OF_EACH + 1
 
@@ -270,139 +398,256 @@ STATEMENTS_BEYOND_TASKS: list[Statement] = [
 
 
 @pytest.mark.spec("FR-023", "SC-003", "NFR-007")
-def test_an_authenticated_transaction_reaches_nothing_but_tasks(two_users: TwoUsers) -> None:
-    user = two_users.current_user(two_users.ada)
+def test_a_checked_flight_reaches_nothing_but_tasks(two_users: TwoUsers) -> None:
+    refused = refused_with_each(partial(two_users.run_as, two_users.ada), STATEMENTS_BEYOND_TASKS)
 
-    def run_with_user(statement: Statement) -> None:
-        with user.transaction() as own:
-            run(own.session, statement)
-
-    assert refused_with_each(run_with_user, STATEMENTS_BEYOND_TASKS) == dict.fromkeys(
-        STATEMENTS_BEYOND_TASKS, INSUFFICIENT_PRIVILEGE
-    )
+    assert refused == dict.fromkeys(STATEMENTS_BEYOND_TASKS, INSUFFICIENT_PRIVILEGE)
 
 
 @pytest.mark.spec("FR-014")
-def test_the_token_decides_the_user_of_the_transaction(two_users: TwoUsers) -> None:
+@pytest.mark.parametrize("reads", [True, False])
+def test_the_token_decides_the_user_of_the_flight(two_users: TwoUsers, reads: bool) -> None:
+    identity, _ = IDENTITY
     for person in (two_users.ada, two_users.ben, two_users.ada):
-        with two_users.current_user(person).transaction() as own:
-            assert identity(own.session) == ("todo_user", person.id)
-            assert str(own.user_id) == person.id
+        user = current_user(person, two_users.database)
+
+        [row] = (user.read if reads else user.run)(text(f"{identity}, cast(:owner_id as uuid)"))
+
+        assert tuple(row) == ("todo_user", person.id, user.id)
+
+
+WRITES_IN_DISGUISE: list[Statement] = [
+    ("with gone as (delete from tasks returning id) select count(*) from gone", ()),
+    ("with changed as (update tasks set title = $1 returning id) select * from changed", ("Mine now",)),
+    ("select id from tasks for update", ()),
+    ("select id from tasks where title <> $1 for share", ("",)),
+    ("update tasks set title = title returning id", ()),
+    ("delete from tasks", ()),
+]
+
+
+@pytest.mark.spec("FR-023", "SC-010")
+def test_a_write_that_is_marked_as_a_read_is_refused_and_writes_nothing(two_users: TwoUsers) -> None:
+    before = two_users.stored_tasks(two_users.ada)
+
+    refused = refused_with_each(partial(two_users.run_as, two_users.ada, reads=True), WRITES_IN_DISGUISE)
+
+    assert refused == dict.fromkeys(WRITES_IN_DISGUISE, READ_ONLY_TRANSACTION)
+    assert two_users.stored_tasks(two_users.ada) == before
+
+
+@pytest.mark.spec("SC-010")
+def test_the_same_writes_marked_as_such_are_made(two_users: TwoUsers) -> None:
+    refused = refused_with_each(partial(two_users.run_as, two_users.ada), WRITES_IN_DISGUISE)
+
+    assert refused == dict.fromkeys(WRITES_IN_DISGUISE)
+    assert two_users.stored_tasks(two_users.ada) == []
+
+
+@pytest.mark.spec("SC-010")
+def test_without_a_check_too_a_write_marked_as_a_read_is_refused(two_users: TwoUsers) -> None:
+    key = uuid4().hex
+    statement: Statement = ("insert into rate_limits values ($1, '{}', now()) returning key", (key,))
+    stored = partial(two_users.owner.run, "select key from rate_limits where key = :key", key=key)
+
+    refused = refused_with(lambda: two_users.run(statement, reads=True))
+
+    assert (refused, stored()) == (READ_ONLY_TRANSACTION, [])
+    assert refused_with(lambda: two_users.run(statement)) is None
+    assert stored() == [[key]]
+
+
+@pytest.mark.spec("SC-010", "NFR-014")
+def test_an_operation_that_marked_its_write_as_a_read_is_a_logged_503(two_users: TwoUsers, logged: Logged) -> None:
+    before = two_users.stored_tasks(two_users.ada)
+
+    with pytest.raises(DatabaseUnavailable):
+        current_user(two_users.ada, two_users.database).read(text("delete from tasks"))
+
+    assert levels_of_unavailable(logged) == ["ERROR"]
+    assert two_users.stored_tasks(two_users.ada) == before
+
+
+@pytest.mark.spec("SC-010")
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "set transaction read write",
+        "select set_config('transaction_read_only', 'off', true)",
+        "select set_config('default_transaction_read_only', 'off', false), id from tasks for update",
+    ],
+)
+def test_a_flight_that_reads_cannot_decide_otherwise(two_users: TwoUsers, sql: str) -> None:
+    refused = refused_with(lambda: two_users.run_as(two_users.ada, (sql, ()), reads=True))
+
+    assert refused in (ACTIVE_TRANSACTION, READ_ONLY_TRANSACTION)
+
+
+def _succeed(two_users: TwoUsers) -> None:
+    assert two_users.run_as(two_users.ada, IDENTITY).rows == [["todo_user", two_users.ada.id]]
+
+
+def _read(two_users: TwoUsers) -> None:
+    assert two_users.run_as(two_users.ada, IDENTITY, reads=True).rows == [["todo_user", two_users.ada.id]]
+
+
+def _fail(two_users: TwoUsers) -> None:
+    assert refused_with(lambda: two_users.run_as(two_users.ada, ("select 1 / 0", ()))) == "22012"
+
+
+def _be_refused(two_users: TwoUsers) -> None:
+    refused = refused_with(lambda: two_users.run_as(two_users.ada, ("select * from users", ())))
+    assert refused == INSUFFICIENT_PRIVILEGE
+
+
+def _fail_in_the_check(two_users: TwoUsers) -> None:
+    check = Check(f"{BIND_TO_USER} and 1 / length($3) = 1", (*sign_in_check(two_users.ada).parameters, ""))
+    assert refused_with(lambda: two_users.run(IDENTITY, check=check)) == "22012"
+
+
+def _give_no_row(two_users: TwoUsers) -> None:
+    assert refused_with(lambda: two_users.run(IDENTITY, check=_sign_out(two_users))) == CheckFailed
+
+
+def _become_a_user_by_itself(two_users: TwoUsers) -> None:
+    two_users.run((f"select {BECOME_USER}", (two_users.ada.id,)))
+
+
+def _commit(two_users: TwoUsers) -> None:
+    two_users.run_as(two_users.ada, ("commit", ()))
+
+
+def _roll_back(two_users: TwoUsers) -> None:
+    two_users.run_as(two_users.ada, ("rollback", ()))
+
+
+each_flight = pytest.mark.parametrize(
+    "fly",
+    [
+        _succeed,
+        _read,
+        _fail,
+        _be_refused,
+        _fail_in_the_check,
+        _give_no_row,
+        _become_a_user_by_itself,
+        _commit,
+        _roll_back,
+    ],
+    ids=lambda fly: fly.__name__.strip("_"),
+)
 
 
 @pytest.mark.spec("FR-014", "FR-023")
-@pytest.mark.parametrize("parameters", [(), ("",)])
-def test_after_a_commit_the_next_transaction_has_no_user(two_users: TwoUsers, parameters: tuple[object, ...]) -> None:
-    with two_users.current_user(two_users.ada).transaction() as own:
-        server_process = run(own.session, ("select pg_backend_pid()", ())).scalar_one()
-
-    condition = "where '' = $1" if parameters else ""
-    with two_users.database.transaction() as session:
-        row = run(session, (f"select current_user, pg_backend_pid() {condition}", parameters)).one()
-        assert row == ("todo_auth", server_process)
-        assert identity(session) == NO_USER
-
-
-@pytest.mark.spec("FR-014", "FR-023")
-def test_after_a_commit_the_session_keeps_no_role_and_no_user(
-    two_users: TwoUsers, url: str, monkeypatch: pytest.MonkeyPatch
+@each_flight
+@pytest.mark.parametrize("reads", [True, False])
+def test_the_next_flight_on_the_connection_has_no_user(
+    two_users: TwoUsers, fly: Callable[[TwoUsers], None], reads: bool
 ) -> None:
-    with two_users.current_user(two_users.ada).transaction() as own:
-        connection = own.session.connection().connection.dbapi_connection
+    process = two_users.run(("select pg_backend_pid()", ())).rows
+    fly(two_users)
 
-    monkeypatch.setattr(connection, "_opening", b"")  # without it the role of the session itself shows
-
-    with two_users.database.transaction() as session:
-        assert identity(session) == (DatabaseUrl.parse(url).user, "")
+    assert two_users.identity(reads=reads) == NO_USER
+    assert two_users.run(("select pg_backend_pid()", ())).rows == process
 
 
 @pytest.mark.spec("FR-014", "FR-023")
-def test_after_an_exception_the_next_transaction_has_no_user(two_users: TwoUsers) -> None:
-    user = two_users.current_user(two_users.ada)
+@each_flight
+def test_the_session_keeps_no_role_and_no_user(
+    two_users: TwoUsers, url: str, fly: Callable[[TwoUsers], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fly(two_users)
 
-    def fail_half_way() -> None:
-        with user.transaction() as own:
-            run(own.session, ("delete from tasks", ()))
-            raise RuntimeError
+    monkeypatch.setattr(two_users.connection, "_opening", None)  # without it the role of the session itself shows
+    sql, parameters = IDENTITY
+    [left_behind] = two_users.connection.execute(sql, parameters).rows
 
-    with pytest.raises(RuntimeError):
-        fail_half_way()
-
-    with two_users.database.transaction() as session:
-        assert identity(session) == NO_USER
-    assert len(two_users.stored_tasks(two_users.ada)) == TASKS_OF_EACH
+    assert left_behind == [DatabaseUrl.parse(url).user, ""]
 
 
 @pytest.mark.spec("FR-014", "FR-023")
-@pytest.mark.parametrize("ending", ["commit", "rollback"])
-def test_after_an_early_commit_or_rollback_statements_have_no_user(two_users: TwoUsers, ending: str) -> None:
-    user = two_users.current_user(two_users.ada)
+def test_a_role_and_user_that_a_session_was_left_with_do_not_count(
+    two_users: TwoUsers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as without_opening:
+        without_opening.setattr(two_users.connection, "_opening", None)
+        two_users.connection.execute("select set_config('app.user_id', $1, false)", (two_users.ada.id,))
+        two_users.connection.execute("set role todo_user")
+        two_users.connection.commit()
 
-    def run_after_ending(statement: Statement) -> None:
-        with user.transaction() as own:
-            getattr(own.session, ending)()
-            run(own.session, statement)
-
-    assert refused_with_each(run_after_ending, STATEMENTS_ON_TASKS) == dict.fromkeys(
-        STATEMENTS_ON_TASKS, INSUFFICIENT_PRIVILEGE
-    )
-
-
-@pytest.mark.spec("FR-014", "FR-023")
-def test_without_a_pool_the_next_transaction_on_a_connection_has_no_user(two_users: TwoUsers, url: str) -> None:
-    database = Database(DatabaseUrl.parse(url), pool_size=0)
-    user = CurrentUser(
-        two_users.current_user(two_users.ada).id, two_users.current_user(two_users.ada).sign_in_id, database
-    )
-
-    with database.conversation() as begin:
-        with begin() as session:
-            process = run(session, ("select pg_backend_pid()", ())).scalar_one()
-            run(session, ("select set_config('role', 'todo_user', true), set_config('app.user_id', $1, true)", ("x",)))
-        with begin() as session:
-            assert identity(session) == NO_USER
-            assert run(session, ("select pg_backend_pid()", ())).scalar_one() == process
-    with user.transaction() as own:
-        assert identity(own.session) == ("todo_user", two_users.ada.id)
-    with database.transaction() as session:
-        assert identity(session) == NO_USER
+    assert two_users.identity() == (AUTH_ROLE, two_users.ada.id)
+    assert refused_with(lambda: two_users.run(("select * from tasks", ()))) == INSUFFICIENT_PRIVILEGE
+    assert two_users.identity(check=sign_in_check(two_users.ben)) == ("todo_user", two_users.ben.id)
 
 
 @pytest.mark.spec("SC-010", "FR-023")
-@pytest.mark.parametrize("parameters", [(), ("",)], ids=["without parameters", "with parameters"])
+def test_a_statement_that_leaves_a_transaction_open_ends_its_connection(two_users: TwoUsers) -> None:
+    with pytest.raises(ConnectionLost):
+        two_users.run_as(two_users.ada, ("begin", ()))
+
+    with pytest.raises(ConnectionLost):
+        two_users.run(IDENTITY)
+
+
+@pytest.mark.spec("FR-023", "NFR-004")
+@pytest.mark.parametrize("sql", ["select 1; delete from tasks", "commit; delete from tasks", "select 1; reset role"])
+def test_a_flight_has_one_statement(two_users: TwoUsers, sql: str) -> None:
+    assert refused_with(lambda: two_users.run_as(two_users.ada, (sql, ()))) == "42601"
+    assert len(two_users.stored_tasks(two_users.ada)) == TASKS_OF_EACH
+
+
+class LateOpening(Opening):
+    """An opening whose deadline has passed, whatever the clock's offset."""
+
+    def units(self, *, ends_at: float, reads: bool) -> bytes:
+        return super().units(ends_at=ends_at - 24 * 3600, reads=reads)
+
+
+@pytest.mark.spec("FR-023", "SC-010")
+@pytest.mark.parametrize("has_check", [True, False], ids=["with a check", "without"])
+def test_a_late_flight_does_nothing_on_tasks(two_users: TwoUsers, url: str, has_check: bool) -> None:
+    before = two_users.stored_tasks(two_users.ada)
+    check = sign_in_check(two_users.ada) if has_check else None
+
+    with Connection(DatabaseUrl.parse(url), opening=LateOpening(AUTH_ROLE)) as connection:
+        for sql, parameters in STATEMENTS_ON_TASKS:
+            if not sql.startswith("copy"):  # the owner's would be answered, in a way that ends the connection
+                with pytest.raises(Late):
+                    connection.execute(sql, parameters, Flight(check=check))
+
+    assert two_users.stored_tasks(two_users.ada) == before
+
+
+@pytest.mark.spec("FR-014", "FR-023")
 @pytest.mark.parametrize("pool_size", [0, 1])
-def test_a_connections_first_statement_runs_in_a_transaction_as_todo_auth(
-    url: str, pool_size: int, parameters: tuple[object, ...]
-) -> None:
+def test_between_the_flights_of_a_conversation_there_is_no_user(two_users: TwoUsers, url: str, pool_size: int) -> None:
     database = Database(DatabaseUrl.parse(url), pool_size=pool_size)
-    first = "select current_user, cast(pg_current_xact_id() as text) " + ("where '' = $1" if parameters else "")
+    become_user = text("select set_config('role', 'todo_user', true), set_config('app.user_id', 'x', true)")
+    identity = text(f"{IDENTITY[0]}, pg_backend_pid()")
 
-    with database.transaction() as session:
-        role, transaction = run(session, (first, parameters)).one()
-        second = run(session, ("select cast(pg_current_xact_id() as text)", ())).scalar_one()
-
-    assert role == "todo_auth"
-    assert transaction == second
+    with database.conversation() as conversation:
+        [(*_, process)] = conversation.run(identity)
+        conversation.run(become_user)
+        [between] = conversation.run(identity)
     database.close()
 
-
-@pytest.mark.spec("FR-013", "FR-014")
-def test_a_token_that_names_the_sign_in_of_another_user_is_refused(two_users: TwoUsers) -> None:
-    crossed = CurrentUser(UUID(two_users.ada.id), two_users.current_user(two_users.ben).sign_in_id, two_users.database)
-
-    with pytest.raises(NotAuthenticated), crossed.transaction():
-        pass
+    assert tuple(between) == (*NO_USER, process)
 
 
-@pytest.mark.spec("FR-012", "FR-013")
-def test_an_ended_sign_in_opens_no_transaction(two_users: TwoUsers) -> None:
-    user = two_users.current_user(two_users.ada)
-    two_users.ada.post("/api/auth/signout")
+@pytest.mark.spec("SC-010", "FR-023")
+@pytest.mark.parametrize("parameters", [{}, {"nothing": ""}], ids=["without parameters", "with parameters"])
+@pytest.mark.parametrize("reads", [True, False])
+@pytest.mark.parametrize("pool_size", [0, 1])
+def test_a_connections_first_statement_has_the_role_of_its_flight(
+    url: str, pool_size: int, reads: bool, parameters: dict[str, str]
+) -> None:
+    database = Database(DatabaseUrl.parse(url), pool_size=pool_size)
+    statement = text(IDENTITY[0] + (" where '' = :nothing" if parameters else ""))
 
-    with pytest.raises(NotAuthenticated), user.transaction():
-        pass
-    with two_users.database.transaction() as session:
-        assert identity(session) == NO_USER
+    [first] = (database.read if reads else database.run)(statement, parameters)
+    database.close()
+
+    assert tuple(first) == NO_USER
 
 
 PUBLIC = {"/", "/api/health", "/docs", "/redoc", "/openapi.json"}

@@ -8,11 +8,11 @@ from uuid import uuid4
 import httpx2
 import pytest
 from passlib.context import CryptContext
-from pg8000.core import Context
 from pg8000.native import Connection as OwnerConnection
 
 from backend.auth import passwords
 from backend.postgres.connection import Connection
+from backend.postgres.cursor import Result
 from tests.conftest import MakeClient
 from tests.support.database_copy import LOGIN, DatabaseCopy
 from tests.support.people import PASSWORD, Person
@@ -54,16 +54,16 @@ def password_work(monkeypatch: pytest.MonkeyPatch) -> CountingContext:
 
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The statements that have been sent to PostgreSQL since the test began."""
-    sent: list[str] = []
-    round_trip = Connection._round_trip
+    """Everything that has been said to PostgreSQL since the test began."""
+    said: list[str] = []
+    execute = Connection.execute
 
-    def record_statement(self: Connection, messages: bytes, context: Context) -> Context:
-        sent.append(context.statement)
-        return round_trip(self, messages, context)
+    def execute_and_note(self: Connection, statement: str, *arguments: Any, **options: Any) -> Result:
+        said.append(statement)
+        return execute(self, statement, *arguments, **options)
 
-    monkeypatch.setattr(Connection, "_round_trip", record_statement)
-    return sent
+    monkeypatch.setattr(Connection, "execute", execute_and_note)
+    return said
 
 
 def sign_in(http: httpx2.Client, email: str, password: str) -> httpx2.Response:
@@ -128,7 +128,7 @@ def test_an_unknown_email_takes_the_same_work_as_a_wrong_password(
 
     assert work[0] == work[1]
     assert work[0][:2] == (0, 1)
-    assert len(work[0][2]) == 4  # two statements, each with its COMMIT
+    assert len(work[0][2]) == 2
 
 
 @pytest.mark.spec("US1-2", "NFR-009")

@@ -171,6 +171,7 @@ def without(event: dict[str, Any], *path: str) -> dict[str, Any]:
         without(http_event("GET", "/"), "requestContext", "http", "sourceIp"),
         without(http_event("GET", "/"), "version"),
         without(format_1_event("GET", "/"), "path"),
+        without(without(format_1_event("GET", "/"), "version"), "resource"),
         format_1_event("GET", "/", httpMethod=["GET"]),
         http_event("GET", "/") | {"requestContext": {"http": {"method": {}, "path": "/", "sourceIp": "::1"}}},
         http_event("GET", "/") | {"headers": None},

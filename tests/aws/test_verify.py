@@ -8,10 +8,12 @@ from collections.abc import Callable
 from importlib.util import cache_from_source
 from pathlib import Path
 
+import certifi
 import pytest
 
 from dev.bundle import verify as verifying
 from dev.bundle.assemble import assemble
+from dev.bundle.certificates import write_folder
 from dev.bundle.target import Architecture, require_python
 from dev.bundle.verify import verify
 from dev.user_error import UserError
@@ -32,6 +34,7 @@ def smallest_bundle(tmp_path: Path) -> Path:
         (tmp_path / package).mkdir()
     (tmp_path / "backend/main.py").write_text("handler = None\n")
     (tmp_path / "fastapi/library.abi3.so").write_bytes(elf(62))
+    write_folder(Path(certifi.where()).read_text(), tmp_path / "certificates")
     compileall.compile_dir(tmp_path, quiet=2, invalidation_mode=HASH)
     verify(tmp_path, X86_64)
     return tmp_path
@@ -62,6 +65,8 @@ def stamp_with_time(bundle: Path) -> None:
         (lambda b: (b / "backend/main.py").write_text("x = 1"), "backend/main.py was made from another source"),
         (spoil_magic, "backend/main.py was made by another Python"),
         (stamp_with_time, "backend/main.py would be checked against the source's time"),
+        (lambda b: shutil.rmtree(b / "certificates"), "certificates has 0 CA certificates"),
+        (lambda b: next((b / "certificates").iterdir()).rename(b / "certificates/0.pem"), "certificates/0.pem must be"),
         (lambda b: (b / "boto3").mkdir(), "boto3 is in it, and does not belong there"),
         (lambda b: (b / "alembic.py").touch(), "alembic is in it, and does not belong there"),
         (lambda b: (b / ".env").touch(), ".env is in it, and does not belong there"),

@@ -44,7 +44,7 @@ def test_the_whole_benchmark_writes_its_report(tmp_path: Path, monkeypatch: pyte
     for row in ("1 client, server", "16 clients, server, pool", "16 clients, 2 function instances", "1,000 tasks"):
         assert f"\n| {row}" in text
     assert " errors" not in text.partition("## Task requests at once")[2].replace("| errors", "")
-    assert any("round trips, list: 9 against 16" in line for line in printed)
+    assert any("round trips, list: 5 against 16" in line for line in printed)
 
 
 def test_instructions_are_counted(tmp_path: Path) -> None:

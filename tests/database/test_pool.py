@@ -1,6 +1,10 @@
 """The number of connections: one per request on Lambda, a bounded pool on a server."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -12,6 +16,7 @@ from backend.app import create_app
 from backend.auth import passwords
 from backend.database import transactions
 from backend.database.transactions import Database
+from backend.errors import ApiError
 from backend.web.parts import part_of
 from tests.conftest import MakeClient, MakeSettings
 from tests.support.concurrency import at_once
@@ -22,8 +27,10 @@ from tests.support.serving import serving
 
 pytestmark = pytest.mark.spec("SC-020", "NFR-013")
 
-A_LIST_ON_AN_OPEN_CONNECTION = 3
-"""Round trips: the check of the sign-in, the list, COMMIT."""
+A_LIST_ON_AN_OPEN_CONNECTION = 1
+"""Round trips: opening, check of the sign-in, list and commit are one flight."""
+LOCK_KEY = 4711
+LOCK_WAITERS = "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
 
 
 @pytest.fixture
@@ -54,6 +61,21 @@ def terminate_all(superuser: OwnerConnection) -> None:
     )
 
 
+@contextmanager
+def every_connection_in_use(database: Database, superuser: OwnerConnection) -> Iterator[None]:
+    """Have a statement wait on the only connection of the pool until the block ends."""
+    with ThreadPoolExecutor() as threads:
+        superuser.run("select pg_advisory_lock(:key)", key=LOCK_KEY)
+        waiting = threads.submit(database.run, text("select pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+        try:
+            while not superuser.run(LOCK_WAITERS):
+                time.sleep(0.01)
+            yield
+        finally:
+            superuser.run("select pg_advisory_unlock(:key)", key=LOCK_KEY)
+        waiting.result()
+
+
 class TestWithoutPool:
     """DATABASE_POOL_SIZE=0."""
 
@@ -62,7 +84,8 @@ class TestWithoutPool:
     ) -> None:
         proxy = count_round_trips(shared_database.server.port)
         there = elsewhere(ada, database_url=url_through_port(proxy.port, shared_database))
-        for request in (there.tasks, there.create_task, there.sign_in_again, there.refresh):
+        sign_up = partial(Person.sign_up, there.http)
+        for request in (there.tasks, there.create_task, there.sign_in_again, there.refresh, sign_up):
             before = proxy.connections
             request()
             proxy.wait_until_closed()
@@ -169,13 +192,13 @@ class TestPool:
         make_client: MakeClient,
         make_settings: MakeSettings,
         fresh_database: DatabaseCopy,
+        superuser: OwnerConnection,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(transactions, "POOL_TIMEOUT_SECONDS", 0.1)
         app = create_app(make_settings(database_url=fresh_database.url, database_pool_size=1))
         there = Person(make_client(app=app), dora.password, dora.auth)
-        with part_of(app, Database).transaction() as held:
-            held.connection().execute(text("select 1"))
+        with every_connection_in_use(part_of(app, Database), superuser):
             answer = there.get("/api/tasks")
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
         assert there.tasks() == []
@@ -190,12 +213,11 @@ class TestPool:
     ) -> None:
         monkeypatch.setattr(transactions, "POOL_TIMEOUT_SECONDS", 0.1)
         app = create_app(make_settings(database_url=fresh_database.url, database_pool_size=1))
-        free: list[int] = []
+        free: list[Any] = []
 
         def meanwhile(slow: Callable[..., Any]) -> Callable[..., Any]:
             def work(*arguments: Any) -> Any:
-                with part_of(app, Database).transaction() as another:
-                    free.append(another.connection().execute(text("select 1")).scalar_one())
+                free.extend(part_of(app, Database).read(text("select 1")))
                 return slow(*arguments)
 
             return work
@@ -205,4 +227,29 @@ class TestPool:
         there = Person(make_client(app=app), PASSWORD, dora.auth)
         there.sign_in_again()
         Person.sign_up(there.http)
-        assert free == [1, 1]
+        assert free == [(1,), (1,)]
+
+    @pytest.mark.spec("NFR-014", "SC-010")
+    @pytest.mark.parametrize(
+        ("statement", "status"),
+        [("select 1 / 0", 422), ("select * from tasks", 503), ("select nothing", 503), ("selected", 503)],
+    )
+    def test_a_failed_statement_leaves_its_connection_in_use(
+        self,
+        statement: str,
+        status: int,
+        make_settings: MakeSettings,
+        count_round_trips: CountRoundTrips,
+        shared_database: DatabaseCopy,
+    ) -> None:
+        proxy = count_round_trips(shared_database.server.port)
+        settings = make_settings(database_url=url_through_port(proxy.port, shared_database))
+        database = Database(settings.database(), pool_size=1)
+        database.read(text("select 1"))
+        before = proxy.round_trips
+        with pytest.raises(ApiError) as failed:
+            database.run(text(statement))
+        database.read(text("select 1"))
+        assert failed.value.status == status
+        assert (proxy.connections, proxy.round_trips - before) == (1, 2)
+        database.close()

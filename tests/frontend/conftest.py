@@ -37,7 +37,7 @@ def chromium() -> dict[str, str]:
 def clock(fresh_database: DatabaseCopy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     """The clock of the APIs and of their database. A page advances it by a request to the frontend's server."""
     with fresh_database.connect_as_owner() as owner:
-        yield Clock(owner, fresh_database.name, monkeypatch)
+        yield Clock(owner, monkeypatch)
 
 
 @pytest.fixture

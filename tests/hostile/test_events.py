@@ -119,8 +119,10 @@ EVENTS = [
 
 
 def member_paths(value: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The paths to all members of an event."""
+    """The paths to all members of an event but the request id: API Gateway makes it, and the log must have it."""
     for name, member in value.items():
+        if name == "requestId":
+            continue
         yield (*above, name)
         if isinstance(member, dict):
             yield from member_paths(member, (*above, name))

@@ -24,7 +24,7 @@ class TaskListModel:
         task_id = str(task["id"])
         given = {"title": title, "description": description, "completed": False, "user_id": device.id}
         made = {"id": task_id, "created_at": task["created_at"], "updated_at": task["created_at"]}
-        assert task == given | made
+        assert task == task | given | made
         assert task_id not in self.versions
         self.tasks[task_id], self.versions[task_id] = task, 1
         return task_id

@@ -1,4 +1,4 @@
-"""The schema as pg_dump prints it. After a new migration, `python -m tests.migrations.schema` writes schema.sql."""
+"""The schema as pg_dump prints it. After a new migration, `make schema` writes schema.sql."""
 
 import re
 import subprocess
@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from backend.migrations.apply import migrate
 from dev.embedded_postgres.server import EmbeddedPostgres
+from dev.paths import CHECKOUT
 from tests.support.database_copy import DatabaseCopy
 
 PATH = Path(__file__).with_name("schema.sql")
@@ -29,6 +30,7 @@ def main() -> None:
         database.create(source="template1")
         migrate(database.owner_url, database.url, print)
         PATH.write_text(dump(database))
+    print(f"written to {PATH.relative_to(CHECKOUT)}")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,8 @@ CREATE TABLE public.refresh_tokens (
     rotated_at timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     revoked_at timestamp with time zone,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    rotations timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL
 );
 
 CREATE TABLE public.tasks (

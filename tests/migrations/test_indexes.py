@@ -5,19 +5,19 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import event, text
-from sqlalchemy.engine import Connection, Engine
-from sqlmodel import Session
 
 from backend.app import create_app
-from backend.auth.current_user import CurrentUser
-from backend.auth.tokens import Kind, Tokens
+from backend.database.roles import AUTH_ROLE
 from backend.database.transactions import Database
+from backend.postgres import Check, Connection, Flight, Opening
+from backend.postgres.url import DatabaseUrl
 from backend.tasks import service
 from backend.web.parts import part_of
 from tests.conftest import MakeClient, MakeSettings
+from tests.support.checked_users import current_user, sign_in_check
 from tests.support.database_copy import DatabaseCopy
 from tests.support.people import Person
+from tests.support.sent_statements import SentStatement, recording_statements
 
 TASKS_PER_USER = 1000
 Plan = list[dict[str, Any]]
@@ -37,25 +37,21 @@ def ada(app: FastAPI, make_client: MakeClient) -> Person:
     return Person.sign_up(make_client(app=app))
 
 
-class Statements:
-    """The statements that the application has sent, and PostgreSQL's plans for them."""
+@pytest.fixture
+def connection(fresh_database: DatabaseCopy) -> Iterator[Connection]:
+    """A connection on which statements run as the application's do."""
+    with Connection(DatabaseUrl.parse(fresh_database.url), opening=Opening(AUTH_ROLE)) as connection:
+        yield connection
 
-    def __init__(self) -> None:
-        self._sent: list[tuple[str, Any]] = []
-        event.listen(Engine, "before_cursor_execute", self._note)
 
-    def stop(self) -> None:
-        event.remove(Engine, "before_cursor_execute", self._note)
-
-    def plan(self, session: Session, words: str, options: str = "") -> Plan:
-        """The plan's nodes, the outermost first, of the statement that contains these words."""
-        [(statement, parameters)] = [sent for sent in self._sent if words in sent[0]]
-        explain = f"explain (format json{options}) {statement}"
-        [[[explained]]] = session.connection().exec_driver_sql(explain, parameters).all()
-        return [explained, *_nodes(explained["Plan"])]
-
-    def _note(self, _: Connection, __: Any, statement: str, parameters: Any, *___: Any) -> None:
-        self._sent.append((statement, parameters))
+def plan(
+    connection: Connection, sent: list[SentStatement], words: str, *, options: str = "", check: Check | None = None
+) -> Plan:
+    """The plan's nodes, the outermost first, of the statement that was sent and contains these words."""
+    [(statement, parameters)] = [each for each in sent if words in each[0]]
+    explain = f"explain (format json{options}) {statement}"
+    [[[explained]]] = connection.execute(explain, parameters, Flight(check=check)).rows
+    return [explained, *_nodes(explained["Plan"])]
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -74,24 +70,12 @@ def tables_read_as_a_whole(plan: Plan) -> set[str]:
     return {node["Relation Name"] for node in plan if node.get("Node Type") == "Seq Scan"}
 
 
-@pytest.fixture
-def statements() -> Iterator[Statements]:
-    """The statements that the application sends from here on."""
-    statements = Statements()
-    yield statements
-    statements.stop()
-
-
-@pytest.mark.spec("FR-017", "FR-023")
-@pytest.mark.parametrize("users", [50, pytest.param(1000, marks=pytest.mark.long)])
-@pytest.mark.timeout(900)
-def test_a_list_is_read_from_its_index(
-    users: int, app: FastAPI, ada: Person, fresh_database: DatabaseCopy, statements: Statements
-) -> None:
-    with fresh_database.connect_as_owner() as owner:
+def add_users_with_tasks(database: DatabaseCopy, users: int) -> None:
+    """So many users besides those there are, each of all users with `TASKS_PER_USER` tasks."""
+    with database.connect_as_owner() as owner:
         owner.run(
             "insert into users (email, password_hash, name) "
-            "select 'user' || n || '@example.com', 'x', 'User' from generate_series(2, :users) n",
+            "select 'user' || n || '@example.com', 'x', 'User' from generate_series(1, :users) n",
             users=users,
         )
         owner.run(
@@ -100,24 +84,11 @@ def test_a_list_is_read_from_its_index(
             tasks=TASKS_PER_USER,
         )
         owner.run("vacuum analyze users, tasks")
-    claims = part_of(app, Tokens).verify(ada.auth["access_token"], Kind.ACCESS)
-
-    with CurrentUser(claims.user_id, claims.sid, part_of(app, Database)).transaction() as own:
-        listed = service.list_as_json(own)
-        plan = statements.plan(own.session, "string_agg", ", analyze")
-        role = own.session.connection().execute(text("select current_user")).scalar_one()
-
-    assert (role, listed.count('"id"')) == ("todo_user", TASKS_PER_USER)
-    assert indexes(plan) == {"ix_tasks_user_id_created_at_id"}
-    assert tables_read_as_a_whole(plan) == set()
-    assert plan[0]["Execution Time"] < 100, "milliseconds (SC-007)"
 
 
-@pytest.mark.spec("FR-006")
-def test_a_sign_in_finds_the_account_and_what_has_expired_by_index(
-    app: FastAPI, ada: Person, fresh_database: DatabaseCopy, statements: Statements
-) -> None:
-    with fresh_database.connect_as_owner() as owner:
+def add_sign_ins_and_rate_limits(database: DatabaseCopy) -> None:
+    """Many users, each with a sign-in, and as many rate limits."""
+    with database.connect_as_owner() as owner:
         owner.run(
             "insert into users (email, password_hash, name) "
             "select 'user' || n || '@example.com', 'x', 'User' from generate_series(1, 20000) n"
@@ -132,11 +103,86 @@ def test_a_sign_in_finds_the_account_and_what_has_expired_by_index(
         )
         owner.run("vacuum analyze users, refresh_tokens, rate_limits")
 
-    ada.sign_in_again()
 
-    with part_of(app, Database).transaction() as session:
-        asking = statements.plan(session, "users.password_hash")
-        opening = statements.plan(session, "insert into refresh_tokens")
-    assert {"uq_users_email", "ix_rate_limits_expires_at"} <= indexes(asking)
-    assert "ix_refresh_tokens_expires_at" in indexes(opening)
-    assert tables_read_as_a_whole(asking) | tables_read_as_a_whole(opening) == set()
+@pytest.mark.spec("FR-017", "FR-023")
+@pytest.mark.parametrize("users", [50, pytest.param(1000, marks=pytest.mark.long)])
+@pytest.mark.timeout(900)
+def test_a_list_is_read_from_its_index(
+    users: int, app: FastAPI, ada: Person, fresh_database: DatabaseCopy, connection: Connection
+) -> None:
+    add_users_with_tasks(fresh_database, users)
+    check = sign_in_check(ada)
+
+    with recording_statements() as sent:
+        listed = service.list_as_json(current_user(ada, part_of(app, Database)))
+
+    of_list = plan(connection, sent, "string_agg", options=", analyze", check=check)
+    [[role]] = connection.execute("select current_user", (), Flight(reads=True, check=check)).rows
+    assert (role, listed.count('"id"')) == ("todo_user", TASKS_PER_USER)
+    assert indexes(of_list) == {"ix_tasks_user_id_created_at_id"}
+    assert tables_read_as_a_whole(of_list) == set()
+    assert of_list[0]["Execution Time"] < 100, "milliseconds (SC-007)"
+
+
+@pytest.mark.spec("FR-018", "FR-020", "FR-021", "FR-022")
+@pytest.mark.parametrize(
+    ("method", "suffix", "options", "words"),
+    [
+        ("GET", "", {}, "SELECT tasks.id"),
+        ("PUT", "", {"json": {"title": "Buy bread"}}, "UPDATE tasks"),
+        ("PATCH", "/toggle", {}, "UPDATE tasks"),
+        ("DELETE", "", {}, "DELETE FROM tasks"),
+    ],
+    ids=["get", "edit", "toggle", "delete"],
+)
+def test_one_task_is_found_by_its_key(
+    method: str,
+    suffix: str,
+    options: dict[str, Any],
+    words: str,
+    ada: Person,
+    fresh_database: DatabaseCopy,
+    connection: Connection,
+) -> None:
+    add_users_with_tasks(fresh_database, 20)
+    path = f"/api/tasks/{ada.create_task()['id']}{suffix}"
+
+    with recording_statements() as sent:
+        assert ada.request(method, path, **options).is_success
+
+    of_task = plan(connection, sent, words, check=sign_in_check(ada))
+    assert indexes(of_task) == {"pk_tasks"}
+    assert tables_read_as_a_whole(of_task) == set()
+
+
+@pytest.mark.spec("FR-006")
+def test_a_sign_in_finds_the_account_and_what_has_expired_by_index(
+    ada: Person, fresh_database: DatabaseCopy, connection: Connection
+) -> None:
+    add_sign_ins_and_rate_limits(fresh_database)
+
+    with recording_statements() as sent:
+        ada.sign_in_again()
+
+    asking = plan(connection, sent, "users.password_hash")
+    deciding = plan(connection, sent, "insert into refresh_tokens")
+    assert "uq_users_email" in indexes(asking)
+    assert {"ix_refresh_tokens_expires_at", "ix_rate_limits_expires_at"} <= indexes(deciding)
+    assert tables_read_as_a_whole(asking) | tables_read_as_a_whole(deciding) == set()
+
+
+@pytest.mark.spec("FR-011", "FR-012", "FR-013")
+def test_a_sign_in_is_checked_refreshed_and_ended_by_its_key(
+    ada: Person, fresh_database: DatabaseCopy, connection: Connection
+) -> None:
+    add_sign_ins_and_rate_limits(fresh_database)
+    check = sign_in_check(ada)
+
+    with recording_statements() as sent:
+        assert ada.refresh().status_code == 200
+        assert ada.post("/api/auth/signout").status_code == 200
+
+    sent.append((check.guarded, check.parameters))
+    plans = [plan(connection, sent, words) for words in ("update refresh_tokens r", "returning id", "from (")]
+    assert [indexes(each) - {"pk_users"} for each in plans] == [{"pk_refresh_tokens"}] * 3
+    assert [tables_read_as_a_whole(each) for each in plans] == [set()] * 3

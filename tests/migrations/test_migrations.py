@@ -21,9 +21,9 @@ from tests.support.people import Person
 ALL_ROWS = [
     "select md5(string_agg(jsonb_strip_nulls(to_jsonb(u))::text, ',' order by id)) from users u",
     "select count(*), md5(string_agg(jsonb_strip_nulls(to_jsonb(t))::text, ',' order by id)) from tasks t",
-    "select md5(string_agg(jsonb_strip_nulls(to_jsonb(r))::text, ',' order by id)) from refresh_tokens r",
+    "select md5(string_agg(jsonb_strip_nulls(to_jsonb(r) - 'rotations')::text, ',' order by id)) from refresh_tokens r",
 ]
-"""All rows, without null members: a column that only one revision has is null in these tests."""
+"""All rows, without what only one revision has: null members, and the times that a downgrade may forget."""
 
 
 @contextmanager
@@ -51,6 +51,7 @@ def test_one_revision_back_and_forward_again_keeps_every_row(
         "select 'task ' || n, nullif(repeat('é', n % 7), ''), n % 3 = 0, id, n, now() - n * interval '1 s', now() "
         "from users, generate_series(1, 5000) n",
     )
+    assert ada.refresh().status_code == 200
     rows, tasks = fresh_database.query(*ALL_ROWS), ada.tasks()
 
     with alembic(fresh_database) as config:
@@ -65,11 +66,12 @@ def test_one_revision_back_and_forward_again_keeps_every_row(
     assert ada.tasks() == tasks
     assert len(tasks) == 5000
     assert ada.patch(f"/api/tasks/{tasks[0]['id']}/toggle").status_code == 200
+    assert ada.refresh().status_code == 200
     assert ada.sign_in_again().create_task()["user_id"] == ada.id
 
 
 @pytest.mark.spec("SC-013", "SC-010")
-@pytest.mark.parametrize("revision", ["0002", "0001"])
+@pytest.mark.parametrize("revision", [HEAD, "0002", "0001"])
 def test_a_downgrade_of_tables_with_rows_is_refused_and_changes_nothing(
     fresh_database: DatabaseCopy, make_client: MakeClient, revision: str
 ) -> None:

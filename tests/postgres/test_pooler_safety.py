@@ -7,17 +7,15 @@ from typing import Any
 
 import httpx2
 import pytest
-from pg8000.exceptions import DatabaseError
 
 from backend.app import create_app
-from backend.database.roles import AUTH_ROLE
-from backend.postgres.connection import Connection
-from backend.postgres.sqlstates import sqlstate
-from backend.postgres.url import DatabaseUrl
+from backend.database.roles import AUTH_ROLE, USER_ROLE
+from backend.postgres import Check, CheckFailed, Connection, DatabaseUrl, Flight, Opening, ServerError, sqlstate
 from tests.conftest import MakeSettings
 from tests.support.concurrency import at_once
 from tests.support.database_copy import LOGIN, DatabaseCopy
 from tests.support.database_fixtures import StartPooler
+from tests.support.flights import READS, WRITES, value
 from tests.support.people import Person
 from tests.support.pooler import Pooler
 from tests.support.serving import serving
@@ -25,6 +23,8 @@ from tests.support.serving import serving
 CLIENTS = 60
 SERVER_CONNECTIONS = 5
 STATEMENTS = 10_000
+USER = "select nullif(current_setting('app.user_id', true), '')"
+BIND = "select set_config('app.user_id', $1, true) where $2::boolean"
 
 pytestmark = pytest.mark.spec("SC-003", "SC-006", "SC-010", "NFR-012")
 
@@ -43,42 +43,61 @@ class Client:
         self.number, self.connected = number, connected
         self.query_count = 0
         self.random = random.Random(number)
+        self.name = f"user {number}"
 
-    def query(self, statement: str, *values: object) -> Any:
+    def query(self, statement: str, *values: object, flight: Flight | None = None) -> Any:
         """The one value of a statement, whose column is named for this client and statement."""
         self.query_count += 1
         column = f"client_{self.number}_{self.query_count}"
-        cursor = self.connected.cursor()
-        cursor.execute(f"{statement} as {column}", values)
-        assert [name for name, *_ in cursor.description or ()] == [column]
-        [[value]] = cursor.fetchall()
-        return value
+        result = self.connected.execute(f"{statement} as {column}", values, flight)
+        assert [name for name, _ in result.columns or ()] == [column]
+        [[only]] = result.rows
+        return only
 
-    def query_own_value(self) -> None:
+    def query_own_value(self, flight: Flight | None = None) -> None:
         """Run a statement that no other client sends, with a parameter or without."""
         secret = self.number * 1_000_000 + self.query_count
         if self.random.random() < 0.5:
-            assert self.query("select $1::int", secret) == secret
+            assert self.query("select $1::int", secret, flight=flight) == secret
         else:
-            assert self.query(f"select {secret}") == secret
+            assert self.query(f"select {secret}", flight=flight) == secret
 
-    def expect_error(self, statement: str, state: str) -> None:
+    def expect_error(self, statement: str, state: str, flight: Flight | None = None) -> None:
         """Run a statement that must fail with this SQLSTATE."""
         self.query_count += 1
-        with pytest.raises(DatabaseError) as failed:
-            self.connected.cursor().execute(statement)
+        with pytest.raises(ServerError) as failed:
+            self.connected.execute(statement, flight=flight)
         assert sqlstate(failed.value) == state
+
+
+def in_flights(client: Client) -> None:
+    """Flights that read or write, whose check gives a row or not, and which may fail."""
+    reads = client.random.random() < 0.5
+    bound = Flight(reads=reads, check=Check(BIND, (client.name, True)))
+    assert client.query(USER, flight=READS if reads else WRITES) is None
+    assert client.query("select current_user::text", flight=bound) == AUTH_ROLE
+    assert client.query(USER, flight=bound) == client.name
+    client.query_own_value(bound)
+    chance = client.random.random()
+    if chance < 0.1:
+        client.expect_error("select 1/0", "22012", bound)
+    elif chance < 0.12:
+        short = Check("select set_config('statement_timeout', '1', true)", ())
+        client.expect_error("select pg_sleep(60)", "57014", Flight(reads=reads, check=short))
+    elif chance < 0.3:
+        client.query_count += 1
+        with pytest.raises(CheckFailed):
+            client.connected.execute("select 7", flight=Flight(reads=reads, check=Check(BIND, (client.name, False))))
 
 
 def in_transactions(client: Client) -> None:
     """A transaction of several statements, which may fail or be rolled back."""
-    mine = f"user {client.number}"
-    assert client.query("select current_user::text") == AUTH_ROLE
-    assert client.query("select nullif(current_setting('app.user_id', true), '')") is None
-    client.query("select set_config('app.user_id', $1, true)", mine)
+    assert client.query("select current_user::text") == LOGIN
+    assert client.query(USER) is None
+    client.query("select set_config('app.user_id', $1, true)", client.name)
     for _ in range(client.random.randint(0, 3)):
         client.query_own_value()
-    assert client.query("select current_setting('app.user_id')") == mine
+    assert client.query(USER) == client.name
     chance = client.random.random()
     if chance < 0.1:
         client.expect_error("select 1/0", "22012")
@@ -91,41 +110,39 @@ def in_transactions(client: Client) -> None:
         client.connected.commit()
 
 
-def one_by_one(client: Client) -> None:
-    """Single statements without a transaction, which may fail."""
-    client.connected.autocommit = True
-    client.query_own_value()
-    assert client.query("select current_user::text") == LOGIN
-    assert client.query("select nullif(current_setting('app.user_id', true), '')") is None
-    if client.random.random() < 0.1:
-        client.expect_error("select 1/0", "22012")
-    client.connected.autocommit = False
-
-
 def test_sixty_clients_on_five_connections_get_only_their_own_answers(crowded: DatabaseUrl) -> None:
     def act(number: int) -> int:
-        in_role = number % 2 == 0
-        with Connection.open(crowded, role=AUTH_ROLE if in_role else None) as connected:
+        flies = number % 2 == 0
+        with Connection(crowded, opening=Opening(AUTH_ROLE) if flies else None) as connected:
             client = Client(number, connected)
             while client.query_count < STATEMENTS / CLIENTS:
-                (in_transactions if in_role else one_by_one)(client)
+                (in_flights if flies else in_transactions)(client)
             return client.query_count
 
     assert sum(at_once(act, CLIENTS)) >= STATEMENTS
 
 
 @pytest.mark.spec("FR-023")
-def test_role_and_user_do_not_outlive_their_transaction(crowded: DatabaseUrl) -> None:
-    for _ in range(2 * SERVER_CONNECTIONS):
-        with Connection.open(crowded, role=AUTH_ROLE) as first:
-            cursor = first.cursor()
-            cursor.execute("select set_config('app.user_id', 'somebody', true), set_config('role', 'todo_user', true)")
-            first.commit()
-        with Connection.open(crowded) as second:
-            cursor = second.cursor()
-            cursor.execute("select nullif(current_setting('app.user_id', true), ''), current_user")
-            assert list(cursor.fetchall()) == [[None, LOGIN]]
+@pytest.mark.parametrize("fails", [False, True])
+def test_role_and_user_do_not_outlive_their_flight(
+    fails: bool, start_pooler: StartPooler, shared_database: DatabaseCopy
+) -> None:
+    pooler = start_pooler(pool_size=1)
+    url = DatabaseUrl.parse(pooler.url(shared_database), ca_file=str(pooler.ca_file))
+    become = Check(f"select set_config('app.user_id', 'ada', true), set_config('role', '{USER_ROLE}', true)", ())
+    backends = set()
+    for flight in (Flight(check=become), Flight(reads=True, check=become)):
+        with Connection(url, opening=Opening(AUTH_ROLE)) as first:
+            backends.add(value(first, "select pg_backend_pid()", flight=flight))
+            assert value(first, "select current_user::text", flight=flight) == USER_ROLE
+            if fails:
+                with pytest.raises(ServerError):
+                    first.execute("select 1/0", flight=flight)
+        with Connection(url) as second:
+            assert second.execute(f"select ({USER}), current_user::text").rows == [[None, LOGIN]]
+            backends.add(value(second, "select pg_backend_pid()"))
             second.rollback()
+    assert len(backends) == 1
 
 
 HTTP_CLIENTS = 100

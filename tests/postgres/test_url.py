@@ -2,22 +2,18 @@
 
 import socket
 import ssl
-import struct
+import subprocess
 import traceback
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from scramp import ScramMechanism
 
-from backend.postgres.connection import Connection
-from backend.postgres.network import ConnectFailed
-from backend.postgres.url import DatabaseUrl, InvalidDatabaseUrl
+from backend.postgres import ConnectFailed, DatabaseUrl, InvalidDatabaseUrl, login
 from backend.settings import ConfigurationError, load_settings
 from tests.conftest import MakeSettings
 from tests.support.database_copy import DatabaseCopy
@@ -67,6 +63,10 @@ def test_neons_string_is_accepted_as_printed(scheme: str) -> None:
         (f"{ADA}@h/todo?sslmode=verify-ca", {"tls": True}),
         (f"{ADA}@h/todo?sslmode=verify-full&channel_binding=prefer", {"tls": True, "channel_binding_required": False}),
         (f"{ADA}@h/todo?channel_binding=disable", {"tls": True, "channel_binding_required": False}),
+        (f"{ADA}@h/todo", {"tls": True, "direct_tls": False, "pipeline": True}),
+        (f"{ADA}@h/todo?sslnegotiation=postgres", {"tls": True, "direct_tls": False}),
+        (f"{ADA}@h/todo?sslnegotiation=direct", {"tls": True, "direct_tls": True}),
+        (f"{ADA}@localhost/todo?sslmode=require&sslnegotiation=direct", {"tls": True, "direct_tls": True}),
     ],
 )
 def test_a_connection_string_is_parsed(text: str, expected: dict[str, object]) -> None:
@@ -101,6 +101,9 @@ def test_a_connection_string_is_parsed(text: str, expected: dict[str, object]) -
         (f"{ADA}@h/todo?options=-csearch_path%3Dx", "unknown parameter 'options'"),
         (f"{ADA}@h/todo?SSLMODE=require", "unknown parameter 'SSLMODE'"),
         (f"{ADA}@127.0.0.1/todo?channel_binding=require", "channel_binding=require needs sslmode=require"),
+        (f"{ADA}@h/todo?sslnegotiation=always", "sslnegotiation must be one of postgres, direct"),
+        (f"{ADA}@127.0.0.1/todo?sslnegotiation=direct", "sslnegotiation=direct needs sslmode=require"),
+        (f"{ADA}@/todo?host=/tmp&sslnegotiation=direct", "sslnegotiation=direct needs sslmode=require"),
         (f"{ADA}@/todo?host=/tmp&sslmode=require", "a unix socket has no TLS"),
         *(
             (f"{ADA}@{host}/todo?sslmode={mode}", "sslmode weaker than require is only for a database on this machine")
@@ -216,6 +219,15 @@ def test_one_tls_context_serves_the_whole_process() -> None:
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
 
 
+def test_direct_tls_has_a_context_of_its_own_that_names_the_protocol() -> None:
+    usual, direct = DatabaseUrl.parse(AS_PRINTED), DatabaseUrl.parse(f"{AS_PRINTED}&sslnegotiation=direct")
+    context = direct.tls_context()
+    assert context is not None
+    assert context is not usual.tls_context()
+    assert context is direct.tls_context()
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+
 @pytest.mark.parametrize("content", [None, "", "not a certificate"])
 def test_an_unusable_ca_file_stops_the_start(make_settings: MakeSettings, tmp_path: Path, content: str | None) -> None:
     ca_file = tmp_path / "ca.pem"
@@ -223,6 +235,18 @@ def test_an_unusable_ca_file_stops_the_start(make_settings: MakeSettings, tmp_pa
         ca_file.write_text(content)
     with pytest.raises(ValueError, match="DATABASE_CA_FILE"):
         make_settings(database_url=AS_PRINTED, database_ca_file=str(ca_file))
+
+
+@pytest.mark.parametrize("names", [[], ["ca.pem"], ["README", "5f15c80c.pem"]])
+def test_a_ca_folder_without_hashed_names_stops_the_start(
+    make_settings: MakeSettings, tmp_path: Path, names: list[str]
+) -> None:
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_text("-----BEGIN CERTIFICATE-----")
+    with pytest.raises(ValueError, match="DATABASE_CA_FILE"):
+        make_settings(database_url=AS_PRINTED, database_ca_file=str(folder))
 
 
 @pytest.mark.spec("NFR-006", "NFR-014", "EDGE-database-connection-failure")
@@ -235,6 +259,31 @@ class TestVerification:
         for host in ("127.0.0.1", "localhost"):
             url = pooler.url(shared_database, host=host)
             assert elsewhere(ada, database_url=url, database_ca_file=str(pooler.ca_file)).tasks() == []
+
+    def test_a_folder_of_authorities_is_searched_for_the_servers(
+        self,
+        ada: Person,
+        elsewhere: Elsewhere,
+        pooler: Pooler,
+        shared_database: DatabaseCopy,
+        tmp_path: Path,
+    ) -> None:
+        (tmp_path / "other").mkdir()
+        others = CertificateAuthority(tmp_path / "other").ca_file.read_text()
+        for folder, contents in (("known", [others, pooler.ca_file.read_text()]), ("unknown", [others])):
+            (tmp_path / folder).mkdir()
+            for number, content in enumerate(contents):
+                (tmp_path / folder / f"{number}.pem").write_text(content)
+            subprocess.run(["openssl", "rehash", str(tmp_path / folder)], check=True, capture_output=True)
+
+        statuses = {
+            folder: elsewhere(ada, database_url=pooler.url(shared_database), database_ca_file=str(tmp_path / folder))
+            .get("/api/tasks")
+            .status_code
+            for folder in ("known", "unknown")
+        }
+
+        assert statuses == {"known": 200, "unknown": 503}
 
     def test_a_certificate_of_another_host_is_refused(
         self,
@@ -264,7 +313,7 @@ class TestVerification:
         self, ada: Person, elsewhere: Elsewhere, shared_database: DatabaseCopy, logged: Logged
     ) -> None:
         answer = elsewhere(ada, database_url=f"{shared_database.url}?sslmode=require").get("/api/tasks")
-        assert (answer.status_code, levels_of_unavailable(logged)) == (503, ["WARNING"])
+        assert (answer.status_code, levels_of_unavailable(logged)) == (503, ["ERROR"])
 
     def test_a_login_without_the_required_channel_binding_is_refused(
         self,
@@ -284,67 +333,28 @@ class TestVerification:
         assert levels_of_unavailable(logged) == ["ERROR"]
 
 
-class TlsServer:
-    """Accepts one connection like PostgreSQL, up to the end of the TLS handshake or of the login."""
-
-    def __init__(self, directory: Path) -> None:
-        require_pgbouncer()  # its package installs openssl too
-        authority = CertificateAuthority(directory)
-        key, self.certificate = authority.certify("DNS:localhost")
-        self.asked_for: list[str | None] = []
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(self.certificate, key)
-        self._context.sni_callback = lambda _, name, __: self.asked_for.append(name)
-        self._ca_file = str(authority.ca_file)
-
-    @contextmanager
-    def serving(self, then: Callable[[ssl.SSLSocket], object] = ssl.SSLSocket.close) -> Iterator[DatabaseUrl]:
-        """Accept one connection. Gives the URL for it."""
-
-        def serve() -> None:
-            client, _ = listener.accept()
-            with client:
-                client.recv(8)
-                client.sendall(b"S")
-                with self._context.wrap_socket(client, server_side=True) as secured:
-                    then(secured)
-
-        with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as threads:
-            served = threads.submit(serve)
-            port = listener.getsockname()[1]
-            text = f"{ADA}@localhost:{port}/todo?sslmode=require&channel_binding=require"
-            yield DatabaseUrl.parse(text, ca_file=self._ca_file)
-            served.result()
-
-
 def test_the_tls_handshake_names_the_host(tmp_path: Path) -> None:
-    server = TlsServer(tmp_path)
-    with server.serving() as url, pytest.raises(ConnectFailed):
-        Connection(url)
-    assert server.asked_for == ["localhost"]
+    require_pgbouncer()  # its package installs openssl too
+    authority = CertificateAuthority(tmp_path)
+    key, certificate = authority.certify("DNS:localhost")
+    names: list[str | None] = []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    context.sni_callback = lambda _, name, __: names.append(name)
 
+    def serve() -> None:
+        """Accept one connection like PostgreSQL, up to the end of the TLS handshake. Others are refused."""
+        client, _ = listener.accept()
+        listener.close()
+        with client:
+            client.recv(8)
+            client.sendall(b"S")
+            context.wrap_socket(client, server_side=True).close()
 
-def test_a_login_with_channel_binding_is_accepted(tmp_path: Path) -> None:
-    server = TlsServer(tmp_path)
-    mechanism = ScramMechanism("SCRAM-SHA-256-PLUS")
-    known = mechanism.make_auth_info("secret")
-    sign_in = mechanism.make_server(
-        lambda _: known, channel_binding=("tls-server-end-point", server.certificate.read_text())
-    )
-
-    def say(client: ssl.SSLSocket, kind: bytes, content: bytes) -> None:
-        client.sendall(kind + struct.pack("!i", len(content) + 4) + content)
-
-    def authenticate(client: ssl.SSLSocket) -> None:
-        client.recv(4096)
-        say(client, b"R", struct.pack("!i", 10) + b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0")
-        sign_in.set_client_first(client.recv(4096).partition(b"-PLUS\0")[2][4:].decode())
-        say(client, b"R", struct.pack("!i", 11) + sign_in.get_server_first().encode())
-        sign_in.set_client_final(client.recv(4096)[5:].decode())
-        say(client, b"R", struct.pack("!i", 12) + sign_in.get_server_final().encode())
-        say(client, b"R", struct.pack("!i", 0))
-        say(client, b"Z", b"I")
-        client.recv(4096)
-
-    with server.serving(authenticate) as url:
-        Connection(url).close()
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as threads:
+        served = threads.submit(serve)
+        text = f"{ADA}@localhost:{listener.getsockname()[1]}/todo?sslmode=require"
+        with pytest.raises(ConnectFailed):
+            login.log_in(DatabaseUrl.parse(text, ca_file=str(authority.ca_file)))
+        served.result()
+    assert names == ["localhost"]

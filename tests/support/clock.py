@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from pg8000.native import Connection, identifier
+from pg8000.native import Connection
 
-from tests.support.database_copy import LOGIN
+from backend.postgres import flight
 
 ARBITRARY_MOMENT = datetime(2031, 3, 5, 7, 11, 13, 250_000, tzinfo=UTC)
 
@@ -17,7 +17,7 @@ class Clock:
     that schema return this clock's time.
     """
 
-    def __init__(self, owner: Connection, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, owner: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = ARBITRARY_MOMENT
         self._owner = owner
         owner.run("create schema test_clock")
@@ -31,9 +31,7 @@ class Clock:
             )
         owner.run("grant usage on schema test_clock to public")
         owner.run("grant select on test_clock.reading to public")
-        owner.run(
-            f"alter role {LOGIN} in database {identifier(database)} set search_path = test_clock, pg_catalog, public"
-        )
+        monkeypatch.setitem(flight.SETTINGS, "search_path", "test_clock, pg_catalog, public, pg_temp")
         monkeypatch.setattr("backend.auth.tokens.time", self)
         monkeypatch.setattr("backend.auth.service.time", self)
 

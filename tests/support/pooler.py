@@ -11,7 +11,8 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+from urllib.parse import quote
 
 import pytest
 from pg8000.native import Connection
@@ -78,6 +79,9 @@ class Pooler:
         self._pid_file = self._directory / "run" / "pgbouncer.pid"
         self._pid_file.parent.mkdir()
         change_owner(self._pid_file.parent)
+        self._owner = DatabaseUrl.parse(server.url())
+        self._console = DatabaseCopy(server, "pgbouncer")  # not a database, but PgBouncer's own
+        users = f'"{LOGIN}" "{password}"\n"{self._owner.user}" "{self._owner.password}"'
         self._configuration = self._write(
             "pgbouncer.ini",
             f"""
@@ -92,7 +96,7 @@ class Pooler:
             pool_mode = transaction
             auth_type = scram-sha-256
             stats_users = {LOGIN}
-            auth_file = {self._write("users.txt", f'"{LOGIN}" "{password}"')}
+            auth_file = {self._write("users.txt", users)}
             client_tls_sslmode = require
             client_tls_key_file = {key}
             client_tls_cert_file = {certificate}
@@ -111,27 +115,49 @@ class Pooler:
         self.stop()
         shutil.rmtree(self._directory)
 
-    def url(self, database: DatabaseCopy, *, host: str = "127.0.0.1", port: int | None = None, more: str = "") -> str:
-        """The URL of the application's login for the database through this pooler, with Neon's parameters."""
-        password = LOGIN_PASSWORD.replace(" ", "%20")
-        return f"postgresql://{LOGIN}:{password}@{host}:{port or self.port}/{database.name}?sslmode=require{more}"
+    def url(
+        self,
+        database: DatabaseCopy,
+        *,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        more: str = "",
+        as_owner: bool = False,
+    ) -> str:
+        """The URL of a login for the database through this pooler, with Neon's parameters.
+
+        :param more: further parameters
+        :param as_owner: the owner's login, in place of the application's own
+        """
+        user, password = (self._owner.user, self._owner.password or "") if as_owner else (LOGIN, LOGIN_PASSWORD)
+        login = f"{user}:{quote(password, '')}"
+        return f"postgresql://{login}@{host}:{port or self.port}/{database.name}?sslmode=require{more}"
 
     def clients(self, database: DatabaseCopy) -> int:
         """How many clients are connected for this database, whether they wait, work or are idle."""
-        console = DatabaseUrl.parse(self.url(database), ca_file=str(self.ca_file))
+        return sum(client["database"] == database.name for client in self._show("clients"))
+
+    def unanswered(self, database: DatabaseCopy) -> int:
+        """How many clients wait for a server connection, or have one."""
+        pools = [pool for pool in self._show("pools") if pool["database"] == database.name]
+        return sum(pool["cl_waiting"] + pool["sv_active"] for pool in pools)
+
+    def _show(self, what: str) -> list[dict[str, Any]]:
+        """The rows of one of PgBouncer's SHOW commands."""
+        console = DatabaseUrl.parse(self.url(self._console), ca_file=str(self.ca_file))
         with closing(
             Connection(
                 console.user,
                 host=console.host,
                 port=console.port,
-                database="pgbouncer",
+                database=console.database,
                 password=console.password,
                 ssl_context=console.tls_context(),
             )
         ) as connection:
-            shown = connection.run("show clients")
-            name = [column["name"] for column in connection.columns].index("database")
-        return sum(client[name] == database.name for client in shown)
+            shown = connection.run(f"show {what}")
+            names = [column["name"] for column in connection.columns]
+        return [dict(zip(names, row, strict=True)) for row in shown]
 
     def start(self) -> None:
         """Start it, always on the same port, and wait until it accepts connections."""

@@ -1,8 +1,8 @@
-"""Finds what the repository's prose names and what does not exist: links, paths, modules, commands, variables.
+"""Finds mistakes in the repository's prose: links, paths, modules, commands and variables that do not exist.
 
-Prose is Markdown, docstrings, comments, messages with `code` in them, and configuration files as they are. What it
-names is looked for among the files of the checkout and in their source. What .gitignore lists is made at run time, so
-it passes.
+Prose is Markdown, docstrings, comments, messages with `code` in them, and configuration files as they are. Each name in
+it is looked for among the files of the checkout, and in their source. A name that .gitignore lists counts as existing,
+because such a file is made at run time.
 """
 
 import ast

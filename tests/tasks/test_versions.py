@@ -1,11 +1,13 @@
 """ETag and If-Match: a change that names an older version is refused."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
 import pytest
+from pg8000.native import Connection as OwnerConnection
 
-from backend.tasks import service
 from tests.support.people import Person
 
 CHANGES: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -88,19 +90,19 @@ def test_of_two_changes_of_the_same_version_the_second_is_412(ada: Person) -> No
 
 @pytest.mark.spec("EDGE-concurrent-task-updates")
 def test_an_edit_is_409_when_another_edit_came_between_read_and_write(
-    ada: Person, task: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ada: Person, task: dict[str, Any], owner: OwnerConnection
 ) -> None:
-    path, read = f"/api/tasks/{task['id']}", service.get
+    path = f"/api/tasks/{task['id']}"
+    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
 
-    def read_while_another_edits(*args: Any) -> Any:
-        monkeypatch.setattr(service, "get", read)
-        found = read(*args)
-        assert ada.put(path, json={"title": "the other's"}).status_code == 200
-        return found
-
-    monkeypatch.setattr(service, "get", read_while_another_edits)
-
-    response = ada.put(path, json={"title": "too late"})
+    with ThreadPoolExecutor() as threads:
+        owner.run("begin")
+        owner.run("update tasks set title = 'the other''s', version = version + 1 where id = :id", id=task["id"])
+        edit = threads.submit(ada.put, path, json={"title": "too late"})
+        while owner.run(waiting) == [[0]]:
+            time.sleep(0.01)
+        owner.run("commit")
+        response = edit.result()
 
     assert response.status_code == 409
     assert response.json()["detail"].startswith("This task was changed at the same moment by another request.")

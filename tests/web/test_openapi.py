@@ -46,7 +46,7 @@ def schema_of(content: dict[str, Any]) -> str:
 
 @pytest.mark.spec("SC-009", "NFR-019")
 def test_openapi_json_is_what_the_code_says() -> None:
-    assert PATH.read_text() == document(), "the contract changed: if that is meant, run `python -m dev.openapi`"
+    assert PATH.read_text() == document(), "the contract changed: if that is meant, run `make openapi`"
 
 
 @pytest.mark.spec("SC-009", "NFR-019")

@@ -1,0 +1,20 @@
+"""The user behind a person's access token, and the check of their sign-in, for statements that tests run themselves."""
+
+from backend.auth.current_user import BIND_TO_USER, CurrentUser
+from backend.auth.tokens import Kind, Tokens
+from backend.database.transactions import Database
+from backend.postgres import Check
+from tests.conftest import SECRET
+from tests.support.people import Person
+
+
+def current_user(person: Person, database: Database) -> CurrentUser:
+    """The user whom the application makes of this person's access token."""
+    claims = Tokens(SECRET).verify(person.auth["access_token"], Kind.ACCESS)
+    return CurrentUser(claims.user_id, claims.sid, database)
+
+
+def sign_in_check(person: Person) -> Check:
+    """The check in front of this person's statements, for a statement in plain SQL with `$1` for parameters."""
+    claims = Tokens(SECRET).verify(person.auth["access_token"], Kind.ACCESS)
+    return Check(BIND_TO_USER, (claims.sid, claims.user_id))
