@@ -23,6 +23,7 @@ from dev.embedded_postgres.server import EmbeddedPostgres
 from tests.conftest import MakeClient, MakeSettings
 from tests.support.concurrency import at_once
 from tests.support.database_copy import LOGIN, DatabaseCopy
+from tests.support.database_fixtures import Logged, levels_of_unavailable
 from tests.support.people import Person
 from tests.support.pooler import Pooler, require_pgbouncer
 from tests.support.serving import serving
@@ -131,7 +132,6 @@ class TestFlight:
     def test_reads_the_clock_exactly_however_numbers_are_shown(
         self, pooled: Pooled, shared_database: DatabaseCopy
     ) -> None:
-        memory.forget()
         pooled.another_client_runs("set extra_float_digits = -15")
 
         for _ in range(3):
@@ -208,7 +208,7 @@ class TestTimeoutThatStrikesEarly:
 
     @each_kind_of_flight
     def test_ends_the_connection_if_it_is_the_transactions(
-        self, flight: Flight, pooled: Pooled, opening: Replaced
+        self, flight: Flight, pooled: Pooled, opening: Replaced, logged: Logged
     ) -> None:
         pooled.another_client_runs("set transaction_timeout = 100")
         opening.replacements.append(SLOW)
@@ -219,6 +219,7 @@ class TestTimeoutThatStrikesEarly:
         answer = translate(DBAPIError("", {}, failed.value))
         assert (sqlstate(failed.value), failed.value.ends_connection) == ("25P04", True)
         assert (answer.status, answer.headers) == (503, {"Retry-After": "2"})
+        assert levels_of_unavailable(logged) == ["WARNING"]  # it heals by itself
 
     def test_of_a_transaction_does_not_strike_once_the_flight_is_open(self, pooled: Pooled) -> None:
         pooled.another_client_runs("set transaction_timeout = 200")
@@ -434,8 +435,8 @@ class TestLeftByAnotherClient:
 
         answers = [ada.post("/api/tasks", json={"title": "Buy milk"}) for _ in range(20)]
 
-        failed = [answer for answer in answers if answer.status_code != 201]
-        assert [(answer.status_code, answer.headers["Retry-After"]) for answer in failed] in ([], [(503, "2")])
+        failed = [answer.status_code for answer in answers if answer.status_code != 201]
+        assert failed in ([], [503])
         assert len(ada.tasks()) == len(answers) - len(failed)
 
 
