@@ -86,6 +86,7 @@ deploy: .venv/installed .venv-sam/installed ## deploy to AWS, ENV=prod to produc
 lock: ## choose the newest packages that requirements.in and requirements/*.in allow, and write the .txt (needs uv)
 	uv pip compile $(LOCK) requirements.in --output-file requirements.txt
 	uv pip compile $(LOCK) requirements/dev.in --output-file requirements/dev.txt
+	uv pip compile $(LOCK) requirements/optional.in --output-file requirements/optional.txt
 	uv pip compile $(LOCK) requirements/bundle.in --output-file requirements/bundle.txt
 	uv pip compile $(LOCK) requirements/sam.in --output-file requirements/sam.txt
 LOCK = --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -100,7 +101,7 @@ clean-data: ## remove the database and the secrets of `make start`
 	@find .data -type l -exec sh -c 'rm -rf "$$(readlink "$$1")"' - {} \; 2>/dev/null || true
 	rm -rf .data
 
-.venv/installed: requirements.txt requirements/dev.txt $(if $(PYTHON),FORCE)
+.venv/installed: requirements.txt requirements/dev.txt requirements/optional.txt $(if $(PYTHON),FORCE)
 	@for python in $(PYTHONS); do \
 		if "$$python" -c '$(USABLE)' >/dev/null 2>&1; then exec "$$python" -m dev.install; fi; \
 	done; \

@@ -14,6 +14,7 @@ from dev.paths import CHECKOUT, LOCAL_DATA
 ENVIRONMENT = CHECKOUT / ".venv"
 STAMP = ENVIRONMENT / "installed"
 LOCK_FILES = [CHECKOUT / "requirements.txt", CHECKOUT / "requirements/dev.txt"]
+OPTIONAL_LOCK_FILE = CHECKOUT / "requirements/optional.txt"
 INSTALL_SECONDS = 1800
 
 
@@ -43,7 +44,7 @@ def main() -> int:
 
 def _expected_stamp() -> str:
     """What `.venv/installed` contains when the environment is complete: its Python, and a hash of the lock files."""
-    packages = hashlib.sha256(b"".join(file.read_bytes() for file in LOCK_FILES)).hexdigest()
+    packages = hashlib.sha256(b"".join(file.read_bytes() for file in [*LOCK_FILES, OPTIONAL_LOCK_FILE])).hexdigest()
     return f"{sys.version}\n{sys.base_prefix}\n{packages}\n"
 
 
@@ -52,8 +53,11 @@ def _install() -> None:
         ENVIRONMENT.unlink()
     venv.create(ENVIRONMENT, clear=True, with_pip=True, symlinks=True)
     pip = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    requirements = [f"--requirement={file}" for file in LOCK_FILES]
-    subprocess.run([*pip, "--require-hashes", "--no-deps", *requirements], check=True)
+    pip += ["--require-hashes", "--no-deps"]
+    subprocess.run([*pip, *(f"--requirement={file}" for file in LOCK_FILES)], check=True)
+    optional = [*pip, "--only-binary=:all:", f"--requirement={OPTIONAL_LOCK_FILE}"]
+    if subprocess.run(optional, check=False, capture_output=True).returncode != 0:
+        print("Some tests will be skipped: requirements/optional.txt has no packages for this system", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path: Path, monkeypat
     nothing_to_install = tmp_path / "requirements.txt"
     nothing_to_install.touch()
     monkeypatch.setattr(install, "LOCK_FILES", [nothing_to_install])
+    monkeypatch.setattr(install, "OPTIONAL_LOCK_FILE", nothing_to_install)
 
     install._install()
 

@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
     """A folder with the Makefile, and with programs that only say how they were called."""
     shutil.copy(CHECKOUT / "Makefile", tmp_path)
     (tmp_path / "dev").mkdir()
-    for file in ("requirements.txt", "requirements/dev.txt", "dev/__init__.py"):
+    for file in ("requirements.txt", "requirements/dev.txt", "requirements/optional.txt", "dev/__init__.py"):
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).touch()
     (tmp_path / "dev" / "install.py").write_text("import os\nprint(os.environ['CHOSEN'])\n")
