@@ -86,7 +86,7 @@ def test_it_is_much_smaller_than_lambda_allows(bundle: Path) -> None:
 @pytest.mark.skipif(sys.version_info[:2] != PYTHON, reason="only Python 3.13 can build the bundle")
 def test_a_developers_own_files_are_left_out(tmp_path: Path) -> None:
     checkout = tmp_path / "checkout"
-    for name in ("backend", "requirements.txt"):
+    for name in ("backend", "requirements", "requirements.txt"):
         os.makedirs(checkout, exist_ok=True)
         (checkout / name).symlink_to(CHECKOUT / name)
     for name in (".env", ".data", ".venv"):
