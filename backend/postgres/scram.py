@@ -8,8 +8,6 @@ import hashlib
 import hmac
 import re
 import secrets
-import stringprep
-import unicodedata
 from base64 import b64decode, b64encode
 from functools import lru_cache
 
@@ -20,11 +18,6 @@ SALTS_AT_ONCE = 8
 """A server has one salt for a login. A pooler that was given the password itself makes a new one for each login."""
 
 SERVER_FIRST = re.compile(rb"r=([!-+\--~]+),s=([A-Za-z0-9+/]+={0,2}),i=([1-9][0-9]{0,8})(?:,.*)?")
-PROHIBITED = (
-    *(stringprep.in_table_c12, stringprep.in_table_c21_c22, stringprep.in_table_c3, stringprep.in_table_c4),
-    *(stringprep.in_table_c5, stringprep.in_table_c6, stringprep.in_table_c7, stringprep.in_table_c8),
-    *(stringprep.in_table_c9, stringprep.in_table_a1),  # A.1: not assigned in Unicode 3.2
-)
 
 
 class NotProven(Exception):
@@ -86,26 +79,9 @@ def _keys(password: str, salt: bytes, iterations: int) -> tuple[bytes, bytes]:
 
 
 def normalized(password: str) -> bytes:
-    """The password as PostgreSQL and libpq hash it: by SASLprep (RFC 4013), or as it is where SASLprep refuses it.
-
-    As in PostgreSQL, ASCII is taken as it is, and what is prohibited is looked for before the text is normalized:
-    https://github.com/postgres/postgres/blob/REL_18_STABLE/src/common/saslprep.c
-    """
+    """The password as PostgreSQL and libpq hash it: ASCII as it is, all else by `saslprep.py`."""
     if password.isascii():
         return password.encode()
-    mapped = "".join(
-        " " if stringprep.in_table_c12(each) else each
-        for each in password
-        if stringprep.in_table_c12(each) or not stringprep.in_table_b1(each)
-    )
-    if not mapped or any(refuses(each) for refuses in PROHIBITED for each in mapped) or not _is_one_direction(mapped):
-        return password.encode()
-    return unicodedata.normalize("NFKC", mapped).encode()
+    from backend.postgres.saslprep import saslprep  # its tables cost a cold start, and few passwords need them
 
-
-def _is_one_direction(text: str) -> bool:
-    """Whether text with right-to-left letters has no others, and begins and ends with one (RFC 3454, 6)."""
-    if not any(map(stringprep.in_table_d1, text)):
-        return True
-    has_left_to_right = any(map(stringprep.in_table_d2, text))
-    return not has_left_to_right and stringprep.in_table_d1(text[0]) and stringprep.in_table_d1(text[-1])
+    return saslprep(password)
