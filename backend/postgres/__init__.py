@@ -63,8 +63,9 @@ What to know before changing it:
 - pg8000's converters are used, and SQLAlchemy's dialect for it: its version is pinned, and a test compares.
 
 The files, from the wire up: `messages`, `wire` (whole messages within a deadline), `network` (name, TCP, TLS),
-`scram`, `saslprep`, `channel_binding`, `login`, `memory`, `flight`, `answers`, `connection`, `cursor`, `dialect`, `outgoing`.
-Beside them: `url`, `deadline`, `exceptions`, `sqlstates`, `poolers` (what errors of Neon's proxy and PgBouncer mean).
+`scram`, `saslprep`, `channel_binding`, `login`, `memory`, `flight`, `answers`, `connection`, `cursor`, `dialect`,
+`outgoing`. Beside them: `url`, `deadline`, `exceptions`, `sqlstates`, `poolers` (what errors of Neon's proxy and
+PgBouncer mean).
 
 Tried with PostgreSQL 18 (direct, TLS, direct TLS) and PgBouncer 1.18 (transaction pooling, TLS, SCRAM) in the tests.
 Neon's proxy (commit 6a35a3e9), PgBouncer 1.24 and 1.25 were read in source; a stand-in speaks as Neon's proxy does.
