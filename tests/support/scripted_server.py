@@ -129,7 +129,7 @@ class ScriptedServer:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for client in self.clients:
-            client.close()
+            client.end()
         shutil.rmtree(self._directory)
 
     @property
@@ -268,6 +268,12 @@ class Client:
         """Close the connection."""
         self._sock.close()
         self.is_over.set()
+
+    def end(self) -> None:
+        """End the connection from another thread, and wait for the one that serves it."""
+        with suppress(OSError):
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)  # an SSLSocket's own is not for another thread
+        self.is_over.wait(WAIT_SECONDS)
 
     def _serve(self) -> None:
         self._log_in()
