@@ -214,7 +214,7 @@ class _Attempt:
 
     def _expect_an_answer_to_what_rode(self) -> None:
         try:
-            if self.wire.hears_within(SILENCE_SECONDS):
+            if self.wire.hears_within(min(SILENCE_SECONDS, self.deadline.left())):
                 return
         except (ServerClosed, ConnectionError):
             pass
