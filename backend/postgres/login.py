@@ -1,24 +1,16 @@
-r"""Connects and logs in. Over TLS, a message does not wait for an answer that it does not need:
-
-    client                                                                              server
-      | TCP  ------------------------------------------------------------------------>    |   1
-      | SSLRequest; nothing with sslnegotiation=direct                                     |   2
-      | TLS 1.3                                                                            |   3
-      | StartupMessage, SASLInitialResponse  ---------------------------------------->    |   4
-      | <--------------------------  AuthenticationSASL, AuthenticationSASLContinue        |
-      | SASLResponse, and behind it a flight that only reads  ----------------------->    |   5
-      | <-----  AuthenticationSASLFinal, AuthenticationOk, …, ReadyForQuery, its answer    |
+"""Connects and logs in. Over TLS, a message does not wait for an answer that it does not need (drawn in `__init__.py`).
 
 A flight that writes waits for ReadyForQuery, and so for the server's proof that it knows the password. A flight that
 only reads leaves before that proof, but its answer is read after it. Over TLS the driver answers only SCRAM, so no
-server is ever told the password. Without TLS (this machine only) each message waits for the answer to the one before.
-The server may then ask for no password, for the password itself, for its MD5 hash, or for SCRAM, as with libpq.
+server is ever told the password. Without TLS (this machine only) each message waits for the answer to the one before,
+and the server may ask for nothing, the password, its MD5 hash or SCRAM, as with libpq.
 """
 
 import hashlib
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from backend.postgres import memory, messages, network
@@ -42,13 +34,9 @@ Flight = Callable[[], bytes]
 
 
 class _TryAgain(Exception):
-    """This attempt has failed, but a second one may succeed. It does not pipeline.
+    """This attempt has failed, but a second one may succeed: without pipelining, and maybe with the other mechanism.
 
-    If the server did not offer the SCRAM mechanism of this attempt, the second one uses the other mechanism.
-
-    :param cause: the error to raise if there is no second attempt
-    :param pause: whether to wait before the second attempt
-    :param remember: called if the second attempt succeeds
+    :param cause: raised if there is no second attempt; `remember` is called if there is one and it succeeds
     """
 
     def __init__(
@@ -87,10 +75,9 @@ def log_in(url: DatabaseUrl, riding: Flight | None = None) -> LoggedIn:
 
 
 def _has_time_for_another() -> bool:
-    try:
+    with suppress(TimeoutError):
         return remaining(CONNECT_TIMEOUT_SECONDS) >= CONNECT_TIMEOUT_SECONDS
-    except TimeoutError:
-        return False
+    return False
 
 
 def _attempt(url: DatabaseUrl, riding: Flight | None, *, pipelined: bool) -> LoggedIn:
@@ -213,11 +200,9 @@ class _Attempt:
         self._authentication(messages.OK)
 
     def _expect_an_answer_to_what_rode(self) -> None:
-        try:
+        with suppress(ServerClosed, ConnectionError):
             if self.wire.hears_within(min(SILENCE_SECONDS, self.deadline.left())):
                 return
-        except (ServerClosed, ConnectionError):
-            pass
         cause = ConnectFailed("no connection: the server did not see what came with StartupMessage")
         raise _TryAgain(cause, remember=self.memory.let_initial_response_wait)
 
