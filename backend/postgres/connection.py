@@ -116,9 +116,10 @@ class Connection:
         """Send a flight. Send it again, twice at most, if it did nothing for a reason that does not come from itself.
 
         - It was late only because the server's clock differs from ours: its answer has changed `clock_offset`.
-        - A timeout that another client had left on the connection ended it before its statement (57014).
+        - It was cancelled (57014) within a second, as by a timeout that another client had left on the connection. Its
+          own is as short only at the end of the request's time, when nothing more can be sent.
 
-        It may write: a flight that did nothing can be sent again.
+        A flight that writes may be sent again too: PostgreSQL has undone it.
         """
         check = flight.check
         behind = (messages.unit(check.guarded, make_params(WRITERS, check.parameters)) if check else b"") + unit

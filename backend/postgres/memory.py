@@ -10,7 +10,7 @@ KEPT_SECONDS = 600.0
 
 @dataclass
 class Memory:
-    """One server's. Times are `time.monotonic()`'s.
+    """What is remembered of one server. Times are those of `time.monotonic()`.
 
     :ivar mechanism: the SCRAM mechanism that the server wants, where it is not the one we would choose
     :ivar clock_offset: how many seconds the server's clock is ahead of ours

@@ -15,7 +15,6 @@ CONNECTION_EXCEPTION = "08"
 PROTOCOL_VIOLATION = "08P01"
 """PgBouncer's only SQLSTATE: for being full, for a wrong password, for a server connection that it lost."""
 QUERY_CANCELED = "57014"
-INSUFFICIENT_PRIVILEGE = "42501"
 
 PASSING_AT_LOGIN = ("53300", "57P03", "XX000")
 """Full, starting, or Neon's proxy for whatever reason: trying the login once more may help."""

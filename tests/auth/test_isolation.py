@@ -29,7 +29,7 @@ from backend.migrations.apply import migrate
 from backend.postgres import Check, CheckFailed, ConnectionLost, Flight, Late, Opening, ServerError
 from backend.postgres.connection import Connection
 from backend.postgres.cursor import Result
-from backend.postgres.sqlstates import INSUFFICIENT_PRIVILEGE, sqlstate
+from backend.postgres.sqlstates import sqlstate
 from backend.postgres.url import DatabaseUrl
 from backend.tasks import service
 from dev.embedded_postgres.server import EmbeddedPostgres
@@ -40,6 +40,7 @@ from tests.support.database_copy import DatabaseCopy, connect
 from tests.support.database_fixtures import Logged, levels_of_unavailable
 from tests.support.people import Person
 
+INSUFFICIENT_PRIVILEGE = "42501"
 READ_ONLY_TRANSACTION = "25006"
 ACTIVE_TRANSACTION = "25001"
 """What PostgreSQL says when a transaction that only reads is to write from here on."""
