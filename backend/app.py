@@ -38,7 +38,6 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title=NAME,
         version=__version__,
-        description="Accounts, sign-ins with access and refresh tokens, and each person's own tasks.",
         middleware=_middleware(settings),
         redirect_slashes=False,
         docs_url=None,  # FastAPI's pages load scripts from a CDN; `web/docs` has ours

@@ -5,8 +5,8 @@ with the same classes, so that the OpenAPI document and the answers cannot diffe
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 BODY_LIMIT_BYTES = 64 * 1024
 
@@ -33,6 +33,10 @@ class ApiError(Exception):
         self.detail = message or self.message
         self.headers = dict(headers or {})
         super().__init__(self.detail)
+
+    def body(self) -> dict[str, Any]:
+        """The answer's body."""
+        return {"detail": self.detail}
 
 
 class InternalError(ApiError):
@@ -106,6 +110,10 @@ class Unprocessable(ApiError):
     def __init__(self, errors: list[FieldError] | None = None) -> None:
         self.errors = errors or [FieldError(field="body", message="cannot be stored")]
         super().__init__("; ".join(f"{error.field}: {error.message}" for error in self.errors))
+
+    def body(self) -> dict[str, Any]:
+        """The sentence, and what is wrong with each member."""
+        return super().body() | {"errors": [asdict(error) for error in self.errors]}
 
 
 class RateLimited(ApiError):

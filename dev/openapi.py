@@ -18,7 +18,7 @@ def document() -> str:
         better_auth_secret=SecretStr("not used: the application serves no request"),
         frontend_url=("http://localhost:3000",),
     )
-    return json.dumps(create_app(settings).openapi(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(create_app(settings).openapi(), indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ from backend.errors import NotAuthenticated
 from backend.postgres import Check, CheckFailed
 from backend.web.parts import part
 
-bearer = HTTPBearer(auto_error=False, bearerFormat="JWT", description="The access token of a sign-in.")
+bearer = HTTPBearer(
+    scheme_name="bearer", bearerFormat="JWT", description="The `access_token` of a sign-in.", auto_error=False
+)
 
 BIND_TO_USER = f"""
     select set_config('app.user_id', cast(user_id as text), true), set_config('role', '{USER_ROLE}', true)

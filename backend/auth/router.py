@@ -40,10 +40,11 @@ ClientAddress = Annotated[str | None, Depends(client_address)]
     "/signup",
     status_code=201,
     summary="Create an account and sign in",
+    response_description="The new account, signed in.",
     responses=error_responses(*BODY_ERRORS, EmailTaken, RateLimited, Unavailable),
 )
 def sign_up(body: SignUp, auth: Auth, address: ClientAddress, request: Request) -> AuthResponse:
-    """Create an account. The answer is that of a sign-in."""
+    """Creates an account. The answer is that of a sign-in. Without a `name`, the first part of the e-mail is taken."""
     signed_in = auth.sign_up(email=body.email, password=body.password, name=body.display_name, address=address)
     return _log_user(request, signed_in)
 
@@ -51,30 +52,38 @@ def sign_up(body: SignUp, auth: Auth, address: ClientAddress, request: Request) 
 @router.post(
     "/signin",
     summary="Sign in",
+    response_description="Signed in.",
     responses=error_responses(*BODY_ERRORS, WrongCredentials, RateLimited, Unavailable),
 )
 def sign_in(body: SignIn, auth: Auth, address: ClientAddress, request: Request) -> AuthResponse:
-    """Exchange credentials for an access token and a refresh token."""
+    """Exchanges an e-mail and a password for an access token and a refresh token."""
     return _log_user(request, auth.sign_in(email=body.email, password=body.password, address=address))
 
 
 @router.post(
     "/refresh",
     summary="Exchange a refresh token for a new pair",
+    response_description="A new pair of tokens.",
     responses=error_responses(*BODY_ERRORS, NotAuthenticated, RateLimited, Unavailable),
 )
 def refresh(body: Refresh, auth: Auth, request: Request) -> AuthResponse:
-    """Get a new access token, and a new refresh token that replaces the one presented.
+    """Gives a new access token, and a new refresh token that replaces the one presented.
 
-    Using a replaced refresh token again ends the sign-in, except for a few seconds in which it gives the same
-    successor.
+    Using a replaced refresh token again ends the sign-in. Only for some seconds after the exchange it gives the same
+    successor once more, so that several tabs may refresh at once.
     """
     return _log_user(request, auth.refresh(refresh_token=body.refresh_token))
 
 
-@router.post("/signout", summary="Sign out", responses=error_responses(NotAuthenticated, PayloadTooLarge, Unavailable))
+@router.post(
+    "/signout",
+    summary="Sign out",
+    response_description="Signed out.",
+    responses=error_responses(NotAuthenticated, PayloadTooLarge, Unavailable),
+    openapi_extra={"security": [{}]},  # besides the access token's: a refresh token in the body is enough
+)
 def sign_out(user: AuthenticatedUser, auth: Auth) -> SignedOut:
-    """End this sign-in: both of its tokens stop working at once. Other sign-ins of the same person stay."""
+    """Ends this sign-in: both of its tokens stop working at once. Other sign-ins of the same user stay."""
     auth.sign_out(user_id=user.id, sign_in_id=user.sign_in_id)
     return SignedOut(detail="Signed out")
 

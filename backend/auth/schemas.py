@@ -1,19 +1,31 @@
 """Request and response bodies of the auth endpoints."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.config import JsonDict
+from pydantic import ConfigDict, Field
 
 from backend.auth.models import NAME_MAX_LENGTH
 from backend.database.columns import Timestamp
 from backend.errors import BODY_LIMIT_BYTES
+from backend.web.openapi import Documented
 from backend.web.text import Email, FreeText, SingleLine, optional_field
 
 PASSWORD_MIN_LENGTH = 8
 PASSWORD_MAX_LENGTH = 1024
-CREDENTIALS: JsonDict = {"email": "ada@example.com", "password": "correct horse"}  # for the OpenAPI document
+
+# Values for the examples of the OpenAPI document. The tokens are JWTs that no secret has signed.
+CREDENTIALS = {"email": "ada@example.com", "password": "correct horse"}
+USER_EXAMPLE = {
+    "id": "019a3d51-04b2-7e88-a1c6-5d3f9e2b7a14",
+    "email": "ada@example.com",
+    "name": "Ada",
+    "created_at": "2026-11-27T08:29:41.001234Z",
+}
+TOKENS = {
+    "access_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ0eXAiOiJhY2Nlc3MifQ.c2lnbmF0dXJlIG9mIGFjY2Vzcw",
+    "refresh_token": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJ0eXAiOiJyZWZyZXNoIn0.c2lnbmF0dXJlIG9mIHJlZnJlc2g",
+}
 
 Name = Annotated[str, SingleLine(NAME_MAX_LENGTH)]
 NewPassword = Annotated[
@@ -22,13 +34,12 @@ NewPassword = Annotated[
 ]
 
 
-class SignUp(BaseModel):
+class SignUp(Documented):
     """A new account."""
 
-    model_config = ConfigDict(
-        hide_input_in_errors=True,
-        json_schema_extra={"examples": [{**CREDENTIALS, "name": "Ada"}, CREDENTIALS]},
-    )
+    EXAMPLES: ClassVar = {"With a name": {**CREDENTIALS, "name": "Ada"}, "Without a name": CREDENTIALS}
+    INVALID_EXAMPLE: ClassVar = {"email": "ada", "password": "short"}
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     email: Email
     password: NewPassword
@@ -40,45 +51,54 @@ class SignUp(BaseModel):
         return self.name if "name" in self.model_fields_set else self.email.partition("@")[0][:NAME_MAX_LENGTH]
 
 
-class SignIn(BaseModel):
-    """Credentials. A password too short to be anybody's is wrong, not invalid."""
+class SignIn(Documented):
+    """Credentials."""
 
-    model_config = ConfigDict(hide_input_in_errors=True, json_schema_extra={"examples": [CREDENTIALS]})
+    EXAMPLES: ClassVar = {"Credentials": CREDENTIALS}
+    INVALID_EXAMPLE: ClassVar = {"email": "ada@example.com"}
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     email: Email
-    password: str = Field(min_length=1, max_length=PASSWORD_MAX_LENGTH)
+    password: str = Field(min_length=1, max_length=PASSWORD_MAX_LENGTH)  # too short to be right is 401, not 422
 
 
-class Refresh(BaseModel):
+class Refresh(Documented):
     """A refresh token to be exchanged."""
 
+    EXAMPLES: ClassVar = {"A refresh token": {"refresh_token": TOKENS["refresh_token"]}}
+    INVALID_EXAMPLE: ClassVar = {"token": TOKENS["refresh_token"]}
     model_config = ConfigDict(hide_input_in_errors=True)
 
     refresh_token: Annotated[str, FreeText(BODY_LIMIT_BYTES)]  # too long to be a token is 401, not 422
 
 
-class UserPublic(BaseModel):
-    """An account, as its owner sees it (FR-040)."""
+class UserPublic(Documented):
+    """An account, as its owner sees it."""
 
+    EXAMPLES: ClassVar = {"A user": USER_EXAMPLE}
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
-    email: str
+    email: str = Field(json_schema_extra={"format": "email"})
     name: str
     created_at: Timestamp
 
 
-class AuthResponse(BaseModel):
-    """All that a frontend keeps of a sign-in (FR-041). A refresh gives all of it again and replaces it."""
+class AuthResponse(Documented):
+    """All that a client keeps of a sign-in. A refresh gives all of it again, and replaces it."""
+
+    EXAMPLES: ClassVar = {"Signed in": {"user": USER_EXAMPLE, **TOKENS, "token_type": "bearer", "expires_in": 900}}
 
     user: UserPublic
-    access_token: str
-    refresh_token: str
+    access_token: str = Field(description="Send it as `Authorization: Bearer <access_token>`.")
+    refresh_token: str = Field(description="Exchange it for a new pair. It is replaced each time.")
     token_type: Literal["bearer"]
     expires_in: int = Field(description="Seconds until the access token expires.")
 
 
-class SignedOut(BaseModel):
+class SignedOut(Documented):
     """The answer to a sign-out."""
+
+    EXAMPLES: ClassVar = {"Signed out": {"detail": "Signed out"}}
 
     detail: Literal["Signed out"]

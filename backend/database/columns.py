@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import PlainSerializer
+from pydantic import PlainSerializer, WithJsonSchema
 from sqlalchemy import DateTime, text
 from sqlmodel import Field, SQLModel
 
@@ -27,7 +27,11 @@ def rfc3339(time: datetime) -> str:
     return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
-Timestamp = Annotated[datetime, PlainSerializer(rfc3339, when_used="json")]
+Timestamp = Annotated[
+    datetime,
+    PlainSerializer(rfc3339, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time", "description": "In UTC, with microseconds."}),
+]
 
 
 def new_id() -> Any:

@@ -4,8 +4,9 @@ import re
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Response
+from fastapi import APIRouter, Depends, Header, Path, Response
 from pydantic import BeforeValidator
+from pydantic.json_schema import SkipJsonSchema
 
 from backend.auth.current_user import AuthenticatedUser
 from backend.errors import (
@@ -54,7 +55,13 @@ def parse_task_id(text: str) -> UUID:
 
 
 async def allowed_versions(
-    if_match: Annotated[str | None, Header(description="The `ETag` of the task as you know it, or `*`.")] = None,
+    if_match: Annotated[
+        str | SkipJsonSchema[None],
+        Header(
+            alias="If-Match",
+            description="The `ETag` of the task as you know it. The request is 412 if the task has changed since.",
+        ),
+    ] = None,
 ) -> Versions:
     """The versions of the task that `If-Match` allows to change; None allows any: no header, or `*`."""
     if if_match is None or if_match.strip() == "*":
@@ -63,13 +70,19 @@ async def allowed_versions(
     return [int(tag[1]) for tag in tags if tag]
 
 
-TaskId = Annotated[UUID, BeforeValidator(parse_task_id)]
+TaskId = Annotated[UUID, BeforeValidator(parse_task_id), Path(description="The `id` of one of your tasks.")]
 AllowedVersions = Annotated[Versions, Depends(allowed_versions)]
 
 
-@router.get("", summary="List your tasks", response_model=list[TaskPublic], responses=error_responses(*COMMON_ERRORS))
+@router.get(
+    "",
+    summary="List your tasks",
+    response_description="Your tasks.",
+    response_model=list[TaskPublic],
+    responses=error_responses(*COMMON_ERRORS),
+)
 def list_tasks(user: AuthenticatedUser) -> Response:
-    """All of your tasks, oldest first."""
+    """Gives all of your tasks, oldest first. The list is empty if you have none."""
     tasks = service.list_as_json(user)
     return Response(tasks, media_type="application/json")
 
@@ -78,13 +91,14 @@ def list_tasks(user: AuthenticatedUser) -> Response:
     "",
     status_code=201,
     summary="Create a task",
+    response_description="The new task.",
     response_model=TaskPublic,
     responses={**error_responses(*ERRORS_WITH_BODY, TooManyTasks), 201: {**WITH_ETAG, "links": TASK_LINKS}},
 )
 def create_task(
     body: TaskCreate, user: AuthenticatedUser, settings: Annotated[Settings, Depends(part(Settings))]
 ) -> Response:
-    """Create a task of yours, not completed yet."""
+    """Creates a task of yours, which is not completed yet."""
     task = service.create(user, title=body.title, description=body.description, tasks_per_user=settings.tasks_per_user)
     return _task_response(task, 201)
 
@@ -92,11 +106,12 @@ def create_task(
 @router.get(
     "/{task_id}",
     summary="Get a task",
+    response_description="The task.",
     response_model=TaskPublic,
     responses={**error_responses(*COMMON_ERRORS, TaskNotFound), 200: WITH_ETAG},
 )
 def get_task(task_id: TaskId, user: AuthenticatedUser) -> Response:
-    """One of your tasks."""
+    """Gives one of your tasks. An id that is unknown, or that of another user's task, is 404."""
     task = service.get(user, task_id)
     return _task_response(task)
 
@@ -104,6 +119,7 @@ def get_task(task_id: TaskId, user: AuthenticatedUser) -> Response:
 @router.put(
     "/{task_id}",
     summary="Change a task",
+    response_description="The changed task.",
     response_model=TaskPublic,
     responses={
         **error_responses(*ERRORS_WITH_BODY, TaskNotFound, OverlappingUpdate, PreconditionFailed),
@@ -111,7 +127,7 @@ def get_task(task_id: TaskId, user: AuthenticatedUser) -> Response:
     },
 )
 def edit_task(task_id: TaskId, body: TaskUpdate, user: AuthenticatedUser, allowed: AllowedVersions) -> Response:
-    """Change some members of a task. What is left out is kept; `description: null` clears it."""
+    """Changes some members of a task. What is left out is kept; `"description": null` clears it."""
     task = service.edit(user, task_id, body.changes(), allowed=allowed)
     return _task_response(task)
 
@@ -119,11 +135,12 @@ def edit_task(task_id: TaskId, body: TaskUpdate, user: AuthenticatedUser, allowe
 @router.patch(
     "/{task_id}/toggle",
     summary="Complete a task, or take that back",
+    response_description="The changed task.",
     response_model=TaskPublic,
     responses={**error_responses(*COMMON_ERRORS, TaskNotFound, PreconditionFailed), 200: WITH_ETAG},
 )
 def toggle_task(task_id: TaskId, user: AuthenticatedUser, allowed: AllowedVersions) -> Response:
-    """Turn `completed` over. Toggles at the same moment all count."""
+    """Turns `completed` over. Requests at the same moment all count: two of them change nothing."""
     task = service.toggle(user, task_id, allowed=allowed)
     return _task_response(task)
 
@@ -132,11 +149,12 @@ def toggle_task(task_id: TaskId, user: AuthenticatedUser, allowed: AllowedVersio
     "/{task_id}",
     status_code=204,
     summary="Delete a task",
+    response_description="The task is deleted.",
     response_class=Response,
     responses=error_responses(*COMMON_ERRORS, TaskNotFound, PreconditionFailed),
 )
 def delete_task(task_id: TaskId, user: AuthenticatedUser, allowed: AllowedVersions) -> None:
-    """Delete a task for good."""
+    """Deletes a task for good."""
     service.remove(user, task_id, allowed=allowed)
 
 

@@ -3,24 +3,13 @@
 Unexpected exceptions are answered by the middleware `UnhandledErrors`, which runs inside CORS and knows the request id.
 """
 
-from dataclasses import asdict
-from typing import Any
-
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from backend.errors import (
-    ApiError,
-    FieldError,
-    InternalError,
-    MalformedRequest,
-    MethodNotAllowed,
-    NotFound,
-    Unprocessable,
-)
+from backend.errors import ApiError, InternalError, MalformedRequest, MethodNotAllowed, NotFound
 from backend.web import wording
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -28,10 +17,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 def error_response(error: ApiError) -> JSONResponse:
     """The JSON answer for an error of the family."""
-    body: dict[str, Any] = {"detail": error.detail}
-    if isinstance(error, Unprocessable):
-        body["errors"] = [asdict(field_error) for field_error in error.errors]
-    return JSONResponse(body, error.status, headers=error.headers)
+    return JSONResponse(error.body(), error.status, headers=error.headers)
 
 
 def install(app: FastAPI) -> None:
@@ -83,4 +69,4 @@ def _from_validation(error: RequestValidationError) -> ApiError:
             return MalformedRequest()
         if each["loc"] == ("body",) and (each["type"] == "missing" or isinstance(error.body, bytes)):
             return MalformedRequest()  # no body was sent, or FastAPI did not read it: it was not declared as JSON
-    return Unprocessable([FieldError(wording.field(each["loc"]), wording.sentence(each)) for each in found])
+    return wording.unprocessable(found)

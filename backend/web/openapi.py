@@ -1,53 +1,29 @@
-"""Adds to FastAPI's OpenAPI document what FastAPI does not know: error responses and response headers.
+"""The OpenAPI document: what the routers tell about their operations.
 
-All but `error_responses` runs only when the document is requested, so that it adds nothing to a cold start.
+`openapi_document.py` completes it. That module is imported when the document is requested, so that it adds nothing to a
+cold start.
 """
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+from functools import cache
+from typing import Any, ClassVar
 
 from fastapi import FastAPI
-from pydantic import BaseModel, Field
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel
 
-from backend.errors import ApiError, FieldError, InternalError, Unprocessable
+from backend.errors import ApiError, InternalError, Unprocessable
 
 SCHEMA_REFERENCE = "#/components/schemas/{model}"
-HEADERS: dict[str, dict[str, Any]] = {
-    "X-Request-ID": {
-        "description": "The request's id, which is in the logs.",
-        "required": True,
-        "schema": {"type": "string", "minLength": 1},
-    },
-    "ETag": {
-        "description": "The task's version, for `If-Match`.",
-        "required": True,
-        "schema": {"type": "string", "pattern": r'^"[1-9][0-9]{0,8}"$', "examples": ['"3"']},
-    },
-    "WWW-Authenticate": {
-        "description": "How to authenticate (RFC 9110, 11.6.1).",
-        "required": True,
-        "schema": {"type": "string", "const": "Bearer"},
-    },
-    "Retry-After": {
-        "description": "Seconds until another attempt makes sense. A 503 without it may have stored the change.",
-        "schema": {"type": "integer", "minimum": 1},
-    },
-}
-HEADERS_BY_STATUS = {"401": ["WWW-Authenticate"], "429": ["Retry-After"], "503": ["Retry-After"]}
+ERROR_MODELS = {False: "ErrorBody", True: "ValidationErrorBody"}
+"""The model of an error's body: the second one for a 422."""
 
 
-class ErrorBody(BaseModel):
-    """Every error's body."""
+class Documented(BaseModel):
+    """A body of a request or of an answer, with what the OpenAPI document says of it besides its schema."""
 
-    detail: str = Field(description="One sentence for a person; a frontend may show it as it is.")
-
-
-class ValidationErrorBody(ErrorBody):
-    """The body of a 422."""
-
-    errors: list[FieldError]
+    EXAMPLES: ClassVar[dict[str, Any]]
+    """Bodies with values as in real life, by what they are."""
+    INVALID_EXAMPLE: ClassVar[dict[str, Any]]
+    """A request that is refused. The document shows the 422 that it gets."""
 
 
 def error_responses(*errors: type[ApiError]) -> dict[int | str, dict[str, Any]]:
@@ -58,38 +34,22 @@ def error_responses(*errors: type[ApiError]) -> dict[int | str, dict[str, Any]]:
     by_status: dict[int | str, dict[str, Any]] = {}
     family: list[type[ApiError]] = [*errors, InternalError]
     for error in family:
-        body = ValidationErrorBody if issubclass(error, Unprocessable) else ErrorBody
-        schema = {"$ref": SCHEMA_REFERENCE.format(model=body.__name__)}
-        without_description = {"description": "", "content": {"application/json": {"schema": schema}}}
+        schema = {"$ref": SCHEMA_REFERENCE.format(model=ERROR_MODELS[issubclass(error, Unprocessable)])}
+        without_description = {"description": "", "content": {"application/json": {"schema": schema, "examples": {}}}}
         response = by_status.setdefault(error.status, without_description)
         response["description"] = " ".join(filter(None, (response["description"], error.message)))
+        response["content"]["application/json"]["examples"][error.__name__] = {"value": {"detail": error.message}}
     return by_status
 
 
 def install(app: FastAPI) -> None:
     """Make the application serve the completed document."""
-    app.openapi = partial(_complete_document, app.openapi)  # type: ignore[method-assign]  # FastAPI's own way
+    generate = app.openapi
 
+    @cache
+    def document() -> dict[str, Any]:
+        from backend.web.openapi_document import complete  # not needed before the document is requested
 
-def _complete_document(generate: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    document = generate()
-    for operation in (operation for path in document["paths"].values() for operation in path.values()):
-        responses = operation["responses"]
-        if "requestBody" not in operation:
-            responses.pop("422", None)  # FastAPI adds it wherever there is a parameter, but a malformed id is 404
-        for status, response in responses.items():
-            names = ["X-Request-ID", *HEADERS_BY_STATUS.get(status, ()), *response.get("headers", ())]
-            response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
-    components = document["components"]
-    components["headers"] = HEADERS
-    components["schemas"] = _with_error_schemas(components["schemas"])
-    return document
+        return complete(generate(), app)
 
-
-def _with_error_schemas(schemas: dict[str, Any]) -> dict[str, Any]:
-    """The schemas that `error_responses` refers to, in place of FastAPI's own errors."""
-    _, generated = models_json_schema(
-        [(ErrorBody, "serialization"), (ValidationErrorBody, "serialization")], ref_template=SCHEMA_REFERENCE
-    )
-    unused = {"HTTPValidationError", "ValidationError"}
-    return {name: schema for name, schema in (schemas | generated["$defs"]).items() if name not in unused}
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's own way

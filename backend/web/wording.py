@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from backend.errors import FieldError, Unprocessable
+
 SENTENCES = {
     "missing": "is required",
     "string_type": "must be text",
@@ -14,6 +16,11 @@ SENTENCES = {
     "value_error": "{error}",
 }
 """The sentence for each of Pydantic's error types."""
+
+
+def unprocessable(errors: Iterable[Mapping[str, Any]]) -> Unprocessable:
+    """The 422 for what Pydantic found. Each error's location begins with `body`, as FastAPI reports it."""
+    return Unprocessable([FieldError(field(each["loc"]), sentence(each)) for each in errors])
 
 
 def sentence(error: Mapping[str, Any]) -> str:

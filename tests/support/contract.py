@@ -14,7 +14,7 @@ OPERATIONS: list[tuple[str, str, dict[str, Any]]] = [
     for path, operations in DOCUMENT["paths"].items()
     for method, operation in operations.items()
 ]
-PROTECTED = [(method, path) for method, path, operation in OPERATIONS if "security" in operation]
+PROTECTED = [(method, path) for method, path, operation in OPERATIONS if operation["security"]]
 WITH_BODY = [(method, path) for method, path, operation in OPERATIONS if "requestBody" in operation]
 
 
