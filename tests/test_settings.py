@@ -11,7 +11,7 @@ from backend.settings import ConfigurationError, Settings, load_database_setting
 CHECKOUT = Path(__file__).resolve().parents[1]
 NEEDED = {
     "DATABASE_URL": "postgresql://todo_api:p4ssw0rd@localhost/todo",
-    "BETTER_AUTH_SECRET": "s3cr3t-s3cr3t-s3cr3t-s3cr3t-s3cr3t",
+    "BETTER_AUTH_SECRET": "s3cr3t-s3cr3t-s3cr3t-s3cr3t-0123456789",
     "FRONTEND_URL": "https://todo.example.com",
 }
 NUMBERS = {
@@ -105,13 +105,25 @@ def test_everything_that_is_wrong_is_named_at_once(environment: pytest.MonkeyPat
 
 @pytest.mark.spec("NFR-003", "SC-014", "SC-015")
 @pytest.mark.parametrize("name", ["BETTER_AUTH_SECRET", "BETTER_AUTH_SECRET_PREVIOUS"])
-def test_a_weak_secret_is_refused(environment: pytest.MonkeyPatch, name: str) -> None:
-    environment.setenv(name, "w3ak" * 7 + "www")  # 31 characters
-    weak = complaint()
-    environment.setenv(name, "w3ak" * 8)
+def test_a_short_or_uniform_secret_is_refused(environment: pytest.MonkeyPatch, name: str) -> None:
+    environment.setenv(name, "0123456789" * 3 + "0")
+    short = complaint()
+    environment.setenv(name, "012345678" * 8)
+    uniform = complaint()
+    environment.setenv(name, "0123456789" * 3 + "01")
     load_settings()
 
-    assert weak == f"Configuration: {name}: must be at least 32 characters; `openssl rand -base64 48` makes one"
+    advice = "`openssl rand -base64 48` makes one"
+    assert short == f"Configuration: {name}: must be at least 32 characters; {advice}"
+    assert uniform == f"Configuration: {name}: must have at least 10 different characters; {advice}"
+
+
+@pytest.mark.spec("NFR-003", "SC-014")
+@pytest.mark.parametrize("secret", [" " * 64, "x" * 500, "changeme" * 8, "\u00e9a" * 20, "00112233" * 8])
+def test_a_long_secret_of_few_characters_is_refused(environment: pytest.MonkeyPatch, secret: str) -> None:
+    environment.setenv("BETTER_AUTH_SECRET", secret)
+
+    assert "must have at least 10 different characters" in complaint()
 
 
 @pytest.mark.spec("FR-039", "SC-014")

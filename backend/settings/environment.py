@@ -18,6 +18,8 @@ from pydantic_settings import (
 from backend.postgres.url import DatabaseUrl, InvalidDatabaseUrl
 
 SECRET_MIN_CHARACTERS = 32
+SECRET_MIN_DIFFERENT_CHARACTERS = 10
+"""Random secrets have more, also in hexadecimal. Fewer is a placeholder, such as one character 32 times."""
 BUNDLED_CERTIFICATES = Path(__file__).resolve().parents[2] / "certificates"
 ORIGIN = re.compile(r"https?://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(?::[1-9]\d{0,4})?")
 """An origin as browsers send it (RFC 6454, 6.2): lower case, other letters as Punycode, no user, no default port."""
@@ -135,6 +137,11 @@ class Settings(DatabaseSettings):
         if secret is not None and len(secret.get_secret_value()) < SECRET_MIN_CHARACTERS:
             raise ValueError(
                 f"must be at least {SECRET_MIN_CHARACTERS} characters; `openssl rand -base64 48` makes one"
+            )
+        if secret is not None and len(set(secret.get_secret_value())) < SECRET_MIN_DIFFERENT_CHARACTERS:
+            raise ValueError(
+                f"must have at least {SECRET_MIN_DIFFERENT_CHARACTERS} different characters; "
+                "`openssl rand -base64 48` makes one"
             )
         return secret
 

@@ -1,20 +1,42 @@
-"""Rules for the text that users send. Pydantic checks them, and the OpenAPI document states exactly the same rules.
+"""Rules for the text that users send. Pydantic checks them, and the OpenAPI document states them too.
 
 PostgreSQL cannot store U+0000. Surrounding white space is removed before lengths are counted. So the schema of such
-text is a pattern: `maxLength` would refuse a title that is too long only because of the white space around it.
+text is a pattern: `maxLength` would refuse a title that is too long only because of the white space around it. The
+patterns mean the same in ECMA-262 and in Python. They name no U+2028, because generators of clients print it as it is.
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-SPACE = r"[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
-"""What `str.strip` removes, as a regular expression that means the same in ECMA-262 and in Python."""
-NON_SPACE = SPACE.replace("[", r"[^\u0000", 1)
-"""Every other character except U+0000."""
+WHITE_SPACE = (
+    "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+"""What surrounding white space is: all that `str.strip` of Python or `trim` of ECMAScript removes."""
+SPACE = r"[\s\x1c-\x1f\x85\ufeff]"
+"""The same as a regular expression. What `\\s` means in only one of Python and ECMAScript is named besides."""
+
+CONTROL = r"\x00-\x1f\x7f-\x9f"
+"""Unicode's category Cc."""
+INVISIBLE_CATEGORIES = {"Cc", "Cf", "Me", "Mn", "Zl", "Zp", "Zs"}
+"""The categories whose characters show nothing by themselves: control, format, combining marks, white space."""
+FILLERS = re.compile("[\u115f\u1160\u2065\u2800\u3164\uffa0\ufff0-\ufff8\U0001d159\U000e0000-\U000e0fff]")
+"""Characters of other categories that show nothing: Hangul fillers, blank Braille, what Unicode reserves for format."""
+INVISIBLE_IN_SCHEMA = (
+    rf"\s{CONTROL}\xad\u0300-\u036f\u061c\u115f\u1160\u1ab0-\u1ace\u1dc0-\u1dff\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    r"\u20d0-\u20f0\u2800\u3164\ufe00-\ufe0f\ufe20-\ufe2f\ufeff\uffa0\ufff0-\ufffb"
+)
+"""Those of them that the pattern names. Marks and format characters of single scripts would make it six times as long,
+and characters beyond U+FFFF have no spelling that ECMAScript and Python share. Text of these alone passes the pattern,
+but not the code; no text passes the code and not the pattern."""
+
+CONTROL_CHARACTER = re.compile(f"[{CONTROL}]")
+NAMES_OF_CONTROLS = {"\n": "line break", "\r": "line break", "\t": "tab"}
 
 DOMAIN_LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 EMAIL_PATTERN = rf"[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{DOMAIN_LABEL}(?:\.{DOMAIN_LABEL})+"
@@ -46,22 +68,31 @@ class _TextRule:
 
 @dataclass(frozen=True)
 class SingleLine(_TextRule):
-    """Text for one line, such as a title: stripped, not blank, at most `max_length` characters, no U+0000."""
+    """Text for one line, such as a title: stripped, visible, at most `max_length` characters, no control characters."""
 
     max_length: int
 
     def check(self, value: str) -> str:
         """The line without the white space around it."""
-        line = _without_nul(value).strip()
+        line = _not_longer(value.strip(WHITE_SPACE), self.max_length)
         if not line:
             raise ValueError("must not be empty")
-        return _not_longer(line, self.max_length)
+        if control := CONTROL_CHARACTER.search(line):
+            name = NAMES_OF_CONTROLS.get(control[0], f"character U+{ord(control[0]):04X}")
+            raise ValueError(f"must be one line of text; please remove the {name}")
+        if not any(map(_is_visible, line)):
+            raise ValueError("must have a visible character; please write a word or a symbol")
+        return line
 
     def json_schema(self) -> dict[str, Any]:
         """A pattern, because the white space around the line does not count."""
-        pattern = rf"^{SPACE}*{NON_SPACE}(?:[^\u0000]{{0,{self.max_length - 2}}}{NON_SPACE})?{SPACE}*$"
-        description = f"1 to {self.max_length} characters, after surrounding white space is taken off."
-        return {"minLength": 1, "pattern": pattern, "description": description}
+        visible, line = rf"[\s\S]*[^{INVISIBLE_IN_SCHEMA}]", rf"[^{CONTROL}]{{1,{self.max_length}}}"
+        return {
+            "minLength": 1,
+            "pattern": f"^(?={visible}){SPACE}*(?!{SPACE}){line}{SPACE}*$",
+            "description": f"1 to {self.max_length} characters on one line, after surrounding white space is taken "
+            "off: no control characters, and at least one character that can be seen.",
+        }
 
 
 @dataclass(frozen=True)
@@ -86,7 +117,7 @@ class EmailRule(_TextRule):
 
     def check(self, value: str) -> str:
         """The address in the form that is stored and searched for."""
-        email = _not_longer(value.strip(), EMAIL_MAX_LENGTH)
+        email = _not_longer(value.strip(WHITE_SPACE), EMAIL_MAX_LENGTH)
         if not self._pattern.fullmatch(email):  # before it is lower-cased: some other alphabets' letters become a to z
             raise ValueError("must be an e-mail address, such as ada@example.com")
         return email.lower()
@@ -109,6 +140,10 @@ def optional_field() -> Any:
         schema.pop("default", None)
 
     return Field(default=None, json_schema_extra=no_default)
+
+
+def _is_visible(character: str) -> bool:
+    return unicodedata.category(character) not in INVISIBLE_CATEGORIES and not FILLERS.match(character)
 
 
 def _without_nul(value: str) -> str:

@@ -113,9 +113,10 @@ def test_accepts_any_name_of_1_to_100_characters(sign_up: Callable[..., Person],
         ("", "must not be empty"),
         (" \t\n\u3000", "must not be empty"),
         ("n" * 101, "must be at most 100 characters"),
-        ("a\0b", "must not contain the character U+0000"),
+        ("Ada\tByron", "must be one line of text; please remove the tab"),
+        ("\u200b\u3164", "must have a visible character; please write a word or a symbol"),
     ],
-    ids=["null", "number", "empty", "blank", "too long", "nul"],
+    ids=["null", "number", "empty", "blank", "too long", "tab", "invisible"],
 )
 def test_refuses_invalid_names(client: TestClient, name: object, message: str) -> None:
     refusal = refusal_of(client, name=name)

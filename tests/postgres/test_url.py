@@ -201,7 +201,7 @@ def test_random_text_is_parsed_or_refused_without_another_error(text: str) -> No
 @pytest.mark.parametrize("variable", ["DATABASE_URL", "DATABASE_DIRECT_URL"])
 def test_a_start_with_an_unusable_url_names_the_variable(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv("DATABASE_URL", AS_PRINTED)
-    monkeypatch.setenv("BETTER_AUTH_SECRET", "s" * 32)
+    monkeypatch.setenv("BETTER_AUTH_SECRET", "a secret for the tests, long enough")
     monkeypatch.setenv("FRONTEND_URL", "http://localhost:3000")
     monkeypatch.setenv(variable, "postgresql://ada:Hunter2@h/db?colour=red")
     with pytest.raises(ConfigurationError) as refused:
