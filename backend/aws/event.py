@@ -6,24 +6,22 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 import re
 from typing import Any
 
-REQUEST_ID_PATTERN = re.compile(r"[!-~ ]{1,128}")
+PRINTABLE = re.compile(r"[!-~ ]{1,128}")
+
+
+class UnreadableEvent(Exception):
+    """An HTTP event that the application cannot answer. The message says why, and shows nothing of the event."""
 
 
 def is_http(event: Any) -> bool:
-    """Whether the event is an HTTP request from API Gateway or a function URL.
-
-    A load balancer's event is refused, because it has the client's address only in a header.
-    """
-    request_context = _request_context(event)
-    if not request_context or "elb" in request_context:
-        return False
-    return "http" in request_context or "httpMethod" in event
+    """Whether the event looks like an HTTP request. Then its sender expects an HTTP answer, also to an unusable one."""
+    return isinstance(event, dict) and ("httpMethod" in event or "http" in _request_context(event))
 
 
 def request_id(event: Any) -> str | None:
     """API Gateway's id of the request. None where the event has none, or not a usable one."""
     found = _request_context(event).get("requestId")
-    return found if isinstance(found, str) and REQUEST_ID_PATTERN.fullmatch(found) else None
+    return _printable(found)
 
 
 def requested_path(event: Any) -> str:
@@ -32,17 +30,23 @@ def requested_path(event: Any) -> str:
     return found if isinstance(found, str) else ""
 
 
-def require_method(event: dict[str, Any]) -> None:
-    """Check the event's method, which Mangum does not.
+def readable(event: dict[str, Any]) -> dict[str, Any]:
+    """An HTTP event as Mangum can read it: without null members, and without the stage in front of its path.
 
-    :raises TypeError: it is not text
+    Null means the same as absent: the test events of AWS's consoles have null headers and parameters.
+
+    :raises UnreadableEvent: it comes from a load balancer, or is malformed in a way that Mangum does not notice
     """
-    http = event["requestContext"].get("http", {})
-    if not isinstance(http.get("method", event.get("httpMethod")), str):
-        raise TypeError("a method is text")
+    request_context = _request_context(event)
+    if "elb" in request_context:
+        raise UnreadableEvent("a load balancer has the client's address only in a header; use an HTTP API")
+    http = request_context.get("http", {})
+    if not isinstance(http, dict) or not isinstance(http.get("method", event.get("httpMethod")), str):
+        raise UnreadableEvent("it has no method")
+    return _without_stage({name: value for name, value in event.items() if value is not None})
 
 
-def without_stage(event: dict[str, Any]) -> dict[str, Any]:
+def _without_stage(event: dict[str, Any]) -> dict[str, Any]:
     """The event without the stage in front of its path, so that the application knows the path."""
     request_context = event["requestContext"]
     prefix = f"/{request_context.get('stage')}"
@@ -61,7 +65,13 @@ def summary(event: Any) -> dict[str, Any]:
     """What may be logged of an event that is not HTTP: its source (EventBridge, S3, a warm-up). No payload."""
     if not isinstance(event, dict):
         return {"event_type": type(event).__name__}
-    return {"source": str(event.get("source"))[:100], "detail_type": str(event.get("detail-type"))[:100]}
+    found = {"source": _printable(event.get("source")), "detail_type": _printable(event.get("detail-type"))}
+    return {name: text for name, text in found.items() if text is not None}
+
+
+def _printable(found: Any) -> str | None:
+    """The text if it may be logged: short and printable. None for all else."""
+    return found if isinstance(found, str) and PRINTABLE.fullmatch(found) else None
 
 
 def _starts_with(path: str, prefix: str) -> bool:

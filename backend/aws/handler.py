@@ -14,10 +14,11 @@ from mangum.types import ASGI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend.aws import event as events
-from backend.errors import MalformedRequest
-from backend.telemetry import invocation, logger
+from backend.errors import ApiError, InternalError, MalformedRequest
+from backend.telemetry import count, invocation, logger
 
 logging.getLogger("mangum").setLevel(logging.WARNING)  # Mangum would write a second access line
+MALFORMED = "Malformed HTTP event"
 NOT_HTTP = "Not an HTTP request: nothing was done"
 
 
@@ -35,21 +36,27 @@ class GatewayHandler:
     @app.setter
     def app(self, app: ASGI) -> None:
         self._app = app
-        self._mangum = Mangum(GatewayState(app), lifespan="off")  # the app has none; "auto" would try each time
+        self._state = GatewayState(app)
+        self._mangum = Mangum(self._state, lifespan="off")  # the app has none; "auto" would try each time
 
     def __call__(self, event: Any, context: Any) -> dict[str, Any]:
-        """Answer one invocation. A malformed event does not raise an exception."""
+        """Answer one invocation. It raises no exception, whatever the event is: Lambda would invoke it again."""
         with invocation(context, correlation_id=events.request_id(event)):
             if not events.is_http(event):
                 logger.info(NOT_HTTP, **events.summary(event))
                 return {"detail": NOT_HTTP}
+            self._state.is_reached = False
             try:
-                events.require_method(event)
-                return self._mangum(events.without_stage(event), context)
-            except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-                # The application answers its own errors. These come from Mangum, which could not read the event.
-                logger.warning("Malformed HTTP event", error=type(error).__name__)
-                return _malformed_request_response()
+                return self._mangum(events.readable(event), context)
+            except events.UnreadableEvent as error:
+                logger.warning(MALFORMED, reason=str(error))
+            except Exception as error:  # noqa: BLE001  # any that Mangum raises, which no list of types can name
+                if self._state.is_reached:  # the application answers its own errors: its answer could not be passed on
+                    logger.error("Unhandled error", error=type(error).__name__)
+                    count("UnhandledError")
+                    return _response(InternalError())
+                logger.warning(MALFORMED, error=type(error).__name__)  # Mangum could not read the event
+            return _response(MalformedRequest("The request could not be read."))
 
 
 class GatewayState:
@@ -62,8 +69,11 @@ class GatewayState:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self.is_reached = False
+        """Whether the event could be read, so that the application got a request."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.is_reached = True
         event = scope["aws.event"]
         state = scope.setdefault("state", {})
         state["runs_alone"] = True
@@ -73,10 +83,10 @@ class GatewayState:
         await self.app(scope, receive, send)
 
 
-def _malformed_request_response() -> dict[str, Any]:
+def _response(error: ApiError) -> dict[str, Any]:
     return {
-        "statusCode": MalformedRequest.status,
+        "statusCode": error.status,
         "headers": {"content-type": "application/json", "cache-control": "no-store"},
-        "body": json.dumps({"detail": "The request could not be read."}),
+        "body": json.dumps({"detail": error.detail}),
         "isBase64Encoded": False,
     }

@@ -136,7 +136,7 @@ def test_the_clients_address_comes_from_the_gateway_and_not_a_header() -> None:
         {"source": "serverless-plugin-warmup"},
         {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {"password": "hunter2"}},
         {"Records": [{"eventSource": "aws:sqs", "body": "hunter2"}]},
-        {"httpMethod": "GET", "path": "/", "headers": {}, "requestContext": {"elb": {"targetGroupArn": "arn"}}},
+        {"source": ["hunter2"], "detail-type": {"password": "hunter2"}},
         {"requestContext": {"connectionId": "a websocket's", "routeKey": "$connect"}},
         {"requestContext": "hunter2"},
         {},
@@ -174,7 +174,11 @@ def without(event: dict[str, Any], *path: str) -> dict[str, Any]:
         without(without(format_1_event("GET", "/"), "version"), "resource"),
         format_1_event("GET", "/", httpMethod=["GET"]),
         http_event("GET", "/") | {"requestContext": {"http": {"method": {}, "path": "/", "sourceIp": "::1"}}},
-        http_event("GET", "/") | {"headers": None},
+        http_event("GET", "/") | {"headers": []},
+        http_event("GET", "/") | {"requestContext": {"elb": {"targetGroupArn": "arn"}}, "httpMethod": "GET"},
+        {"httpMethod": "GET", "path": "/", "headers": {}, "requestContext": {"elb": {"targetGroupArn": "arn"}}},
+        {"httpMethod": "GET", "path": "/"},
+        {"httpMethod": None, "requestContext": "hunter2"},
         http_event("GET", "/") | {"headers": {"host": "[::1]:8000"}},
         http_event("GET", "/") | {"requestContext": {"http": None}},
         http_event("POST", "/") | {"body": "not base64", "isBase64Encoded": True},
@@ -188,6 +192,19 @@ def test_a_malformed_http_event_is_a_400_and_one_log_line(handle: Handle, logged
     assert json.loads(answer["body"]) == {"detail": "The request could not be read."}
     [line] = [line for line in logged() if "message" in line]
     assert line["message"] == "Malformed HTTP event"
+
+
+@pytest.mark.spec("FR-034", "NFR-015")
+def test_an_answer_that_cannot_be_passed_on_is_a_500_and_an_error(logged: Logged) -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"x", b"\xff")]})
+        await send({"type": "http.response.body"})
+
+    answer = GatewayHandler(application)(http_event("GET", "/"), Context())
+
+    assert answer["statusCode"] == 500
+    assert json.loads(answer["body"]) == {"detail": "Something went wrong on our side. Please try again."}
+    assert [line["level"] for line in logged() if line.get("message") == "Unhandled error"] == ["ERROR"]
 
 
 @pytest.mark.spec("NFR-015")
