@@ -34,6 +34,11 @@ NewPassword = Annotated[
 ]
 
 
+RefreshToken = Annotated[  # too long to be a token is 401, not 422
+    str, FreeText(BODY_LIMIT_BYTES), Field(description="The `refresh_token` of the last answer that had one.")
+]
+
+
 class SignUp(Documented):
     """A new account."""
 
@@ -69,7 +74,7 @@ class Refresh(Documented):
     INVALID_EXAMPLE: ClassVar = {"token": TOKENS["refresh_token"]}
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    refresh_token: Annotated[str, FreeText(BODY_LIMIT_BYTES)]  # too long to be a token is 401, not 422
+    refresh_token: RefreshToken
 
 
 class UserPublic(Documented):

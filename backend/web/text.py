@@ -1,8 +1,10 @@
 """Rules for the text that users send. Pydantic checks them, and the OpenAPI document states them too.
 
-PostgreSQL cannot store U+0000. Surrounding white space is removed before lengths are counted. So the schema of such
-text is a pattern: `maxLength` would refuse a title that is too long only because of the white space around it. The
-patterns mean the same in ECMA-262 and in Python. They name no U+2028, because generators of clients print it as it is.
+PostgreSQL cannot store U+0000. Surrounding white space is removed before lengths are counted.
+
+The schemas describe the text without white space around it. A pattern for the rest would be hundreds of characters
+long, so a sentence says it. Their patterns mean the same in ECMAScript and in Python, and contain no `\\u`: a generator
+of clients writes what it means, such as a line break, into the source of a regular expression.
 """
 
 import re
@@ -18,8 +20,6 @@ WHITE_SPACE = (
     "\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
 """What surrounding white space is: all that `str.strip` of Python or `trim` of ECMAScript removes."""
-SPACE = r"[\s\x1c-\x1f\x85\ufeff]"
-"""The same as a regular expression. What `\\s` means in only one of Python and ECMAScript is named besides."""
 
 CONTROL = r"\x00-\x1f\x7f-\x9f"
 """Unicode's category Cc."""
@@ -27,13 +27,6 @@ INVISIBLE_CATEGORIES = {"Cc", "Cf", "Me", "Mn", "Zl", "Zp", "Zs"}
 """The categories whose characters show nothing by themselves: control, format, combining marks, white space."""
 FILLERS = re.compile("[\u115f\u1160\u2065\u2800\u3164\uffa0\ufff0-\ufff8\U0001d159\U000e0000-\U000e0fff]")
 """Characters of other categories that show nothing: Hangul fillers, blank Braille, what Unicode reserves for format."""
-INVISIBLE_IN_SCHEMA = (
-    rf"\s{CONTROL}\xad\u0300-\u036f\u061c\u115f\u1160\u1ab0-\u1ace\u1dc0-\u1dff\u200b-\u200f\u202a-\u202e\u2060-\u206f"
-    r"\u20d0-\u20f0\u2800\u3164\ufe00-\ufe0f\ufe20-\ufe2f\ufeff\uffa0\ufff0-\ufffb"
-)
-"""Those of them that the pattern names. Marks and format characters of single scripts would make it six times as long,
-and characters beyond U+FFFF have no spelling that ECMAScript and Python share. Text of these alone passes the pattern,
-but not the code; no text passes the code and not the pattern."""
 
 CONTROL_CHARACTER = re.compile(f"[{CONTROL}]")
 NAMES_OF_CONTROLS = {"\n": "line break", "\r": "line break", "\t": "tab"}
@@ -62,7 +55,7 @@ class _TextRule:
         raise NotImplementedError
 
     def json_schema(self) -> dict[str, Any]:
-        """The same rule for the OpenAPI document."""
+        """The same rule for the OpenAPI document, as far as it can be said there in few words."""
         raise NotImplementedError
 
 
@@ -85,13 +78,13 @@ class SingleLine(_TextRule):
         return line
 
     def json_schema(self) -> dict[str, Any]:
-        """A pattern, because the white space around the line does not count."""
-        visible, line = rf"[\s\S]*[^{INVISIBLE_IN_SCHEMA}]", rf"[^{CONTROL}]{{1,{self.max_length}}}"
+        """The lengths, and a pattern without control characters."""
         return {
             "minLength": 1,
-            "pattern": f"^(?={visible}){SPACE}*(?!{SPACE}){line}{SPACE}*$",
-            "description": f"1 to {self.max_length} characters on one line, after surrounding white space is taken "
-            "off: no control characters, and at least one character that can be seen.",
+            "maxLength": self.max_length,
+            "pattern": rf"^[^{CONTROL}]*$",
+            "description": f"One line of 1 to {self.max_length} characters, at least one of which can be seen. White "
+            "space around it is removed and does not count.",
         }
 
 
@@ -107,7 +100,7 @@ class FreeText(_TextRule):
 
     def json_schema(self) -> dict[str, Any]:
         """A length and a pattern."""
-        return {"maxLength": self.max_length, "pattern": r"^[^\u0000]*$"}
+        return {"maxLength": self.max_length, "pattern": r"^[^\x00]*$"}
 
 
 class EmailRule(_TextRule):
@@ -123,10 +116,12 @@ class EmailRule(_TextRule):
         return email.lower()
 
     def json_schema(self) -> dict[str, Any]:
-        """A pattern, because the white space around the address does not count."""
+        """The format and the length."""
         return {
-            "pattern": rf"^{SPACE}*(?=[!-~]{{1,{EMAIL_MAX_LENGTH}}}{SPACE}*$){EMAIL_PATTERN}{SPACE}*$",
-            "description": f"An e-mail address of at most {EMAIL_MAX_LENGTH} characters; case does not matter.",
+            "format": "email",
+            "maxLength": EMAIL_MAX_LENGTH,
+            "description": f"At most {EMAIL_MAX_LENGTH} characters. Case does not matter. White space around it is "
+            "removed and does not count.",
         }
 
 

@@ -200,7 +200,7 @@ def test_an_answer_always_has_all_its_members(model: str, members: list[str]) ->
 
 @pytest.mark.spec("SC-009", "SC-019", "FR-003", "FR-025", "FR-036")
 def test_the_limits_of_requests_are_in_their_schemas() -> None:
-    """The limits of titles, names and e-mails are patterns. test_text.py compares those with the code."""
+    """Those of titles and names are compared with the code in test_text.py."""
     password = SCHEMAS["SignUp"]["properties"]["password"]
     description = SCHEMAS["TaskCreate"]["properties"]["description"]
 

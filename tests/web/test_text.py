@@ -1,4 +1,4 @@
-"""The patterns of the OpenAPI document accept the texts that the code accepts.
+"""The schemas of the OpenAPI document accept the texts that the code accepts, without the white space around them.
 
 They accept a little more: test_visible_text.py.
 """
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from backend.auth.schemas import SignUp
 from backend.tasks.schemas import TaskCreate, TaskUpdate
-from backend.web.text import FILLERS, INVISIBLE_CATEGORIES, SPACE, WHITE_SPACE
+from backend.web.text import FILLERS, INVISIBLE_CATEGORIES, WHITE_SPACE
 
 any_text = st.text(max_size=30)
 spaces = st.text(st.characters(whitelist_categories=["Zs", "Zl", "Zp", "Cc"]), max_size=5)
@@ -24,15 +24,6 @@ around_the_limit = st.builds(
     spaces,
     st.text(min_size=1, max_size=3),
     st.sampled_from([1, 99, 100, 101, 199, 200, 201, 1999, 2000, 2001]),
-    spaces,
-)
-domain_like = st.text("aZ0-.@_ \n\0äK", max_size=12)
-e_mail_like = st.builds(
-    lambda before, local, label, domain, after: f"{before}{local}@{label}{domain}{after}",
-    spaces,
-    st.text("aZ0.!#$%&'*+/=?^_`{|}~-\"(\0ä\u212a ", max_size=8),
-    st.sampled_from(["example", "a", "a" * 63, "a" * 64, "x" * 240, "-"]),
-    st.one_of(domain_like, st.just(".example.com")),
     spaces,
 )
 
@@ -57,7 +48,7 @@ def code_accepts(model: type[BaseModel], member: str, text: str) -> bool:
 
 
 def may_differ(text: str) -> bool:
-    """Whether the pattern may accept a line that the code refuses: no character of it is seen by itself."""
+    """Whether the schema may accept a line that the code refuses: no character of it is seen by itself."""
     return all(unicodedata.category(each) in INVISIBLE_CATEGORIES or FILLERS.match(each) for each in text)
 
 
@@ -76,19 +67,12 @@ def same_rule(model: type[BaseModel], member: str, texts: st.SearchStrategy[str]
     @example("\u0301")
     @example("\n")
     @example("Buy milk\n")
-    @example("ada@example.com\n")
-    @example("ada@example.com\0")
-    @example("\u212aate@example.com")
-    @example("\u017fam@example.com")
-    @example("ada@\u0130.example.com")
-    @example("a@b")
-    @example(f"{'a' * 242}@example.com")
-    @example(f"{'a' * 243}@example.com")
-    @example(f"  {'a' * 242}@example.com  ")
     def check(text: str) -> None:
-        by_schema, by_code = schema_accepts(model, member, text), code_accepts(model, member, text)
+        bare = text if member == "description" else text.strip(WHITE_SPACE)
 
-        assert by_schema == by_code or (by_schema and may_differ(text))
+        by_schema, by_code = schema_accepts(model, member, bare), code_accepts(model, member, text)
+
+        assert by_schema == by_code or (by_schema and may_differ(bare))
 
     return check
 
@@ -102,7 +86,6 @@ def same_rule(model: type[BaseModel], member: str, texts: st.SearchStrategy[str]
         (TaskCreate, "description", any_text | around_the_limit),
         (TaskUpdate, "description", any_text | around_the_limit),
         (SignUp, "name", any_text | around_the_limit),
-        (SignUp, "email", any_text | e_mail_like),
     ],
 )
 def test_the_schema_and_the_code_accept_the_same_texts(
@@ -124,7 +107,4 @@ def test_ordinary_e_mails_are_accepted_as_they_are(email: str) -> None:
 
 @pytest.mark.spec("FR-024")
 def test_white_space_is_what_python_and_ecmascript_strip() -> None:
-    in_the_schema = {chr(code) for code in range(0x110000) if re.fullmatch(SPACE, chr(code))}
-
-    assert in_the_schema == set(WHITE_SPACE)
-    assert in_the_schema == {chr(code) for code in range(0x110000) if not chr(code).strip()} | {"\ufeff"}
+    assert set(WHITE_SPACE) == {chr(code) for code in range(0x110000) if not chr(code).strip()} | {"\ufeff"}
