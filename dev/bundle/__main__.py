@@ -12,6 +12,7 @@ from dev.bundle.target import Architecture
 from dev.bundle.verify import size_bytes, verify
 from dev.paths import CHECKOUT
 from dev.user_error import UserError
+from dev.version import version_of
 
 
 def main() -> int:
@@ -27,7 +28,8 @@ def main() -> int:
     except UserError as error:
         print(f"Bundle: {error}", file=sys.stderr)
         return 1
-    print(f"Bundle: {options.into} ({architecture.name}, {size_bytes(options.into) / 1e6:.1f} MB unzipped)", flush=True)
+    megabytes = f"{size_bytes(options.into) / 1e6:.1f} MB unzipped"
+    print(f"Bundle: {options.into} ({version_of(CHECKOUT)}, {architecture.name}, {megabytes})", flush=True)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Builds the bundle reproducibly: the same sources and lock file give the same bytes."""
+"""Builds the bundle reproducibly: the same commit gives the same bytes."""
 
 import compileall
 import os
@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from dev.bundle import certificates
 from dev.bundle.target import Architecture, require_python
 from dev.user_error import UserError
+from dev.version import version_of, write_version
 
 TASK_ROOT = "/var/task"
 """The folder into which Lambda unpacks the bundle. Tracebacks name the modules' paths in it."""
@@ -41,6 +42,7 @@ def assemble(checkout: Path, bundle: Path, architecture: Architecture) -> None:
     _install(checkout / "requirements.txt", bundle, architecture)
     _install_certificates(checkout / "requirements" / "bundle.txt", bundle, architecture)
     shutil.copytree(checkout / "backend", bundle / "backend", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    write_version(bundle, version_of(checkout))
     _remove_unused(bundle)
     _compile(bundle)
     _make_uniform(bundle)

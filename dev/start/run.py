@@ -13,6 +13,7 @@ from dev.paths import CHECKOUT, LOCAL_DATA
 from dev.start import server, variables
 from dev.start.database import connection_strings, embedded, prepare
 from dev.user_error import UserError
+from dev.version import version_of
 
 
 def start() -> None:
@@ -46,6 +47,8 @@ def _start(running: ExitStack) -> None:
 
     _report("Starting the API")
     from backend.main import app  # reads the environment when it is imported
+
+    app.version = version_of(CHECKOUT)
 
     def report_ready() -> None:
         url = f"http://{server.HOST}:{port}"

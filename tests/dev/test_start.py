@@ -1,5 +1,6 @@
 """`make start` as a developer uses it: what it prints, what it refuses, and that it stops everything it started."""
 
+import json
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from backend import __version__
 from dev.embedded_postgres.server import EmbeddedPostgres
 from dev.paths import CHECKOUT
 from dev.start import variables
@@ -24,6 +26,8 @@ from dev.user_error import UserError
 
 START_SECONDS = 60
 COMMAND = [sys.executable, "-m", "dev.start"]
+AS_ADA = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+"""Git's options for a commit on a machine where no author is configured."""
 OURS = ("PATH", "HOME", "LANG", "TMPDIR")
 
 
@@ -261,3 +265,14 @@ def test_a_refused_password_is_reported_in_one_line_without_it(checkout: Path) -
 
 def test_a_weak_secret_is_reported_in_one_line(checkout: Path) -> None:
     assert "BETTER_AUTH_SECRET" in refused(checkout, {"BETTER_AUTH_SECRET": "short"})
+
+
+def test_its_version_names_the_commit_of_the_checkout(checkout: Path) -> None:
+    (checkout / ".gitignore").write_text("__pycache__\n")
+    for arguments in (["init", "--quiet"], ["add", "."], [*AS_ADA, "commit", "--quiet", "--message=One"]):
+        subprocess.run(["git", *arguments], cwd=checkout, check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=checkout, check=True, capture_output=True, text=True)
+
+    with started(checkout) as start:
+        assert json.loads(start.get("/"))["version"] == f"{__version__}+{head.stdout[:7]}"
+        assert json.loads(start.get("/openapi.json"))["info"]["version"].endswith(f"+{head.stdout[:7]}")
