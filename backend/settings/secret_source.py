@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic_settings import AWSSecretsManagerSettingsSource, BaseSettings
 
-SECRET_MEMBERS = ("database_url", "better_auth_secret", "better_auth_secret_previous")
+SECRET_MEMBERS = ("database_url", "better_auth_secret", "better_auth_secret_previous", "trusted_proxy_secret")
 """The members that are read. A secret may hold more, such as the owner's DATABASE_DIRECT_URL; it is not read."""
 
 REASONS_BY_ERROR_CODE = {

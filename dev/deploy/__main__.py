@@ -1,54 +1,54 @@
-"""`make deploy` and `make deploy ENV=prod`: deploy this checkout to AWS.
+"""`make deploy` and `make deploy ENV=prod`: deploy this checkout to AWS, to any section of samconfig.toml.
 
 An AWS account, a Neon database and a secret must exist before; docs/deploying.md says how to create them.
 """
 
+import argparse
 import os
 import subprocess
 import sys
 from functools import partial
-from getpass import getpass
 
 import boto3
 from botocore.exceptions import BotoCoreError
 
-from dev.deploy.steps import deploy
+from dev.deploy.questions import Questions
+from dev.deploy.steps import Deployment
 from dev.deploy.target import Target
 from dev.paths import CHECKOUT
 from dev.user_error import UserError
+from dev.version import version_of
 
 
-def _owner_url() -> str:
-    """The owner's connection string, from the environment or typed in.
-
-    `.env` is not read: it describes the database of this machine.
-    """
-    url = os.environ.get("DATABASE_DIRECT_URL", "")
-    if not url and sys.stdin.isatty():
-        url = getpass("  The owner's connection string, without -pooler (it is not shown): ")
-    if not url:
-        raise UserError("Set DATABASE_DIRECT_URL to the owner's connection string, without -pooler")
-    return url
-
-
-def _run(target: Target, command: list[str]) -> None:
+def _run(target: Target, questions: Questions, command: list[str]) -> None:
     # SAM does not pass the template's architecture on to the Makefile.
     variables = {"ARCH": target.parameters.get("Architecture", "x86_64"), "SAM_CLI_TELEMETRY": "0"}
+    stdin = None if questions.are_answered else subprocess.DEVNULL
     try:
-        subprocess.run(command, cwd=CHECKOUT, env={**os.environ, **variables}, check=True)
+        subprocess.run(command, cwd=CHECKOUT, env={**os.environ, **variables}, stdin=stdin, check=True)
     except subprocess.CalledProcessError:
         raise UserError(f"`sam {command[1]}` failed; see its output above") from None
 
 
+def _deploy(environment: str, questions: Questions) -> None:
+    target = Target.read(environment, CHECKOUT / "samconfig.toml")
+    try:
+        questions.refuse_unanswered(target)
+        aws = boto3.Session(region_name=target.region, profile_name=target.profile)
+    except BotoCoreError as error:
+        raise UserError(f"AWS: {error}") from None
+    run = partial(_run, target, questions)
+    Deployment(target, version_of(CHECKOUT), questions, aws, run, partial(print, flush=True)).run_steps()
+
+
 def main(arguments: list[str]) -> int:
     """Deploy to the environment that the command line names. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="make deploy", description="Deploy this checkout to AWS.")
+    parser.add_argument("environment", nargs="?", default="dev", help="a section of samconfig.toml (default: dev)")
+    parser.add_argument("--confirmed", action="store_true", help="the change is agreed to: do not ask")
+    options = parser.parse_args(arguments)
     try:
-        target = Target.read(arguments[0] if arguments else "dev", CHECKOUT / "samconfig.toml")
-        try:
-            aws = boto3.Session(region_name=target.region, profile_name=target.profile)
-        except BotoCoreError as error:
-            raise UserError(f"AWS: {error}") from None
-        deploy(target, _owner_url, aws, partial(_run, target), partial(print, flush=True))
+        _deploy(options.environment, Questions.here(is_confirmed=options.confirmed))
     except UserError as error:
         print(error, file=sys.stderr)
         return 1

@@ -7,12 +7,28 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from backend.settings import Settings
 from dev.deploy.target import Target
 from dev.user_error import UserError
 
-PREVIOUS = "BETTER_AUTH_SECRET_PREVIOUS"
+OPTIONAL = {"AcceptPreviousSecret": "BETTER_AUTH_SECRET_PREVIOUS", "AcceptTrustedProxy": "TRUSTED_PROXY_SECRET"}
+"""The members that a secret may have, by the template's parameter that puts them into the environment."""
+
+
+class _GivenSettings(Settings):
+    """The function's settings from arguments alone: this machine's environment says nothing about the function's."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
 
 
 @dataclass(frozen=True)
@@ -49,13 +65,13 @@ class Secret:
         return secret
 
     def _check(self, name: str, target: Target) -> None:
+        optional: dict[str, Any] = {member.lower(): self.values.get(member) or None for member in OPTIONAL.values()}
         try:
-            Settings(
-                _env_file=None,
+            _GivenSettings(
                 database_url=self.values["DATABASE_URL"],
                 better_auth_secret=self.values["BETTER_AUTH_SECRET"],
-                better_auth_secret_previous=self.values.get(PREVIOUS) or None,
                 frontend_url=target.parameters["FrontendUrl"],
+                **optional,
             )
         except ValidationError as error:
             first = error.errors()[0]
@@ -63,10 +79,8 @@ class Secret:
             sentence = first["msg"].removeprefix("Value error, ")
             raise UserError(f"The function could not start with the secret {name}: {variable}{sentence}") from None
 
-    def overrides(self, target: Target) -> list[str]:
-        """The arguments of `sam deploy --parameter-overrides`, with the parameters that depend on the secret."""
-        from_secret = {
-            "SecretVersionId": self.version_id,
-            "AcceptPreviousSecret": "true" if self.values.get(PREVIOUS) else "false",
-        }
-        return [f"{name}={value}" for name, value in (target.parameters | from_secret).items()]
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The template's parameters that depend on the secret."""
+        accepted = {name: "true" if self.values.get(member) else "false" for name, member in OPTIONAL.items()}
+        return {"SecretVersionId": self.version_id} | accepted

@@ -6,6 +6,7 @@ It only sends requests that change nothing, so it can be run against production,
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import httpx2
 
@@ -21,21 +22,38 @@ class CheckFailed(Exception):
     """An answer is not as it should be. The text says how; it is printed after the name of the check."""
 
 
-def run(url: str, origin: str, report: Callable[[str], None], pause_seconds: float = PAUSE_SECONDS) -> bool:
+@dataclass(frozen=True)
+class Expected:
+    """What the API is compared with."""
+
+    origin: str
+    version: str | None
+
+
+def run(
+    url: str,
+    origin: str,
+    report: Callable[[str], None],
+    *,
+    version: str | None = None,
+    pause_seconds: float = PAUSE_SECONDS,
+) -> bool:
     """Run every check.
 
     :param url: the API's URL, without a path
     :param origin: one of the frontend's origins
     :param report: called with one line for each check
+    :param version: the version that must answer; None for any
     :return: whether every check passed
     """
     all_passed = True
+    expected = Expected(origin, version)
     with httpx2.Client(base_url=url.rstrip("/"), timeout=TIMEOUT_SECONDS) as http:
         for check in CHECKS:
             name = (check.__doc__ or "").strip()
             started = time.perf_counter()
             try:
-                _try(lambda check=check: check(http, origin), pause_seconds)  # type: ignore[misc]
+                _try(lambda check=check: check(http, expected), pause_seconds)  # type: ignore[misc]
             except (CheckFailed, httpx2.HTTPError) as error:
                 all_passed = False
                 report(f"  FAILED  {name}: {str(error) or type(error).__name__}")
@@ -53,22 +71,25 @@ def _try(check: Callable[[], None], pause_seconds: float) -> None:
     return check()
 
 
-def describes_itself(http: httpx2.Client, _: str) -> None:
+def describes_itself(http: httpx2.Client, expected: Expected) -> None:
     """GET / gives name and version"""
     body = _json(http.get("/"), status=200)
     if body.get("status") != "ok" or not body.get("version"):
         raise CheckFailed(f"answered {body}")
+    if expected.version not in (None, body["version"]):
+        raise CheckFailed(f"version {body['version']} answers in place of {expected.version}")
 
 
-def reaches_its_database(http: httpx2.Client, _: str) -> None:
+def reaches_its_database(http: httpx2.Client, _: Expected) -> None:
     """GET /api/health reaches the database"""
     body = _json(http.get("/api/health"), status=200)
     if body != {"status": "ok"}:
         raise CheckFailed(f"answered {body}")
 
 
-def requires_a_sign_in(http: httpx2.Client, origin: str) -> None:
+def requires_a_sign_in(http: httpx2.Client, expected: Expected) -> None:
     """GET /api/tasks without a token is 401, with a `detail` that the frontend can show"""
+    origin = expected.origin
     response = http.get("/api/tasks", headers={"Origin": origin})
     body = _json(response, status=401)
     if not isinstance(body.get("detail"), str):
@@ -79,27 +100,28 @@ def requires_a_sign_in(http: httpx2.Client, origin: str) -> None:
         raise CheckFailed(f"a page of {origin} cannot read the answer; is FrontendUrl right?")
 
 
-def allows_its_frontend(http: httpx2.Client, origin: str) -> None:
+def allows_its_frontend(http: httpx2.Client, expected: Expected) -> None:
     """A preflight from the frontend's origin is allowed"""
+    origin = expected.origin
     response = _preflight(http, origin)
     if not response.is_success:
         raise CheckFailed(f"status {response.status_code}; is FrontendUrl right?")
     allowed = {name: response.headers.get(f"Access-Control-Allow-{name}", "") for name in ("Origin", "Credentials")}
     if allowed != {"Origin": origin, "Credentials": "true"}:
         raise CheckFailed(f"answered {allowed}; is FrontendUrl right?")
-    for name, expected in (("Methods", "PATCH"), ("Headers", "authorization"), ("Headers", "content-type")):
-        if expected.lower() not in response.headers.get(f"Access-Control-Allow-{name}", "").lower():
-            raise CheckFailed(f"{expected} is not among the allowed {name.lower()}")
+    for name, needed in (("Methods", "PATCH"), ("Headers", "authorization"), ("Headers", "content-type")):
+        if needed.lower() not in response.headers.get(f"Access-Control-Allow-{name}", "").lower():
+            raise CheckFailed(f"{needed} is not among the allowed {name.lower()}")
 
 
-def allows_no_other_origin(http: httpx2.Client, _: str) -> None:
+def allows_no_other_origin(http: httpx2.Client, _: Expected) -> None:
     """A preflight from another origin is not allowed"""
     allowed = _preflight(http, FOREIGN_ORIGIN).headers.get("Access-Control-Allow-Origin")
     if allowed is not None:
         raise CheckFailed(f"{allowed} may call")
 
 
-CHECKS: tuple[Callable[[httpx2.Client, str], None], ...] = (
+CHECKS: tuple[Callable[[httpx2.Client, Expected], None], ...] = (
     describes_itself,
     reaches_its_database,
     requires_a_sign_in,

@@ -1,6 +1,7 @@
 """The steps of a deployment: check the secret, validate, build, migrate, deploy, and test the deployed API."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -8,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from backend.migrations.apply import MigrationFailed, migrate
 from backend.postgres import DatabaseUrl, InvalidDatabaseUrl
 from dev.deploy import smoke
+from dev.deploy.questions import Questions
 from dev.deploy.secret import Secret
 from dev.deploy.target import Target
 from dev.paths import CHECKOUT
@@ -19,40 +21,57 @@ Run = Callable[[list[str]], None]
 Report = Callable[[str], None]
 
 
-def deploy(target: Target, owner_url: Callable[[], str], aws: Any, run: Run, report: Report) -> None:
-    """Run every step.
+@dataclass(frozen=True)
+class Deployment:
+    """One deployment, and what it works with."""
 
-    :param owner_url: returns the owner's connection string on the direct endpoint
-    :param aws: a boto3 session
-    :param run: runs a command of the SAM CLI
-    :param report: called with one line for each step
-    :raises UserError: a step failed; the steps after it were not run
-    """
-    sam = [str(SAM)]
-    config = ["--config-env", target.section]
+    target: Target
+    version: str
+    """The version that is built, with its commit."""
+    questions: Questions
+    aws: Any
+    """A boto3 session."""
+    run: Run
+    """Runs a command of the SAM CLI."""
+    report: Report
+    """Called with one line for each step."""
 
-    report(f"1/6 Reading the secret {target.parameters['SecretName']}")
-    secret = Secret.read(_client(aws, "secretsmanager"), target)
+    def run_steps(self) -> None:
+        """Run every step.
 
-    report("2/6 Checking the template")
-    run([*sam, "validate", *config])
+        :raises UserError: a step failed; the steps after it were not run
+        """
+        target, report = self.target, self.report
+        config = ["--config-env", target.section]
 
-    report("3/6 Building the bundle")
-    run([*sam, "build", *config])
+        report(f"1/6 Reading the secret {target.parameters['SecretName']}")
+        secret = Secret.read(_client(self.aws, "secretsmanager"), target)
 
-    report("4/6 Migrating the database")
-    _migrate(owner_url(), secret.values["DATABASE_URL"], report)
+        report("2/6 Checking the template")
+        self.run([str(SAM), "validate", *config])
 
-    report(
-        f"5/6 Deploying the stack {target.stack}" + (" (a canary takes five minutes)" if target.name == "prod" else "")
-    )
-    run([*sam, "deploy", *config, "--parameter-overrides", *secret.overrides(target)])
+        report(f"3/6 Building the bundle of {self.version}")
+        self.run([str(SAM), "build", *config])
 
-    outputs = _outputs(_client(aws, "cloudformation"), target.stack)
-    report(f"6/6 Testing {outputs['ApiUrl']}")
-    if not smoke.run(outputs["ApiUrl"], target.origins[0], report):
-        raise UserError("It is deployed, but does not work yet; docs/deploying.md, 'Rolling back', says how to go back")
-    report("Deployed.\n" + "\n".join(f"  {name:<14}{value}" for name, value in outputs.items()))
+        report("4/6 Migrating the database")
+        _migrate(self.questions.owner_url(), secret.values["DATABASE_URL"], report)
+
+        duration = " (a canary takes five minutes)" if target.is_canary else ""
+        report(f"5/6 Deploying the stack {target.stack}{duration}")
+        confirmed = ["--no-confirm-changeset"] if self.questions.is_confirmed else []
+        self.run([str(SAM), "deploy", *config, *confirmed, "--parameter-overrides", *self._overrides(secret)])
+
+        outputs = _outputs(_client(self.aws, "cloudformation"), target.stack)
+        report(f"6/6 Testing {outputs['ApiUrl']}")
+        if not smoke.run(outputs["ApiUrl"], target.origins[0], report, version=self.version):
+            raise UserError("It is deployed, but does not work; docs/deploying.md, 'Rolling back', says how to go back")
+        report("Deployed.\n" + "\n".join(f"  {name:<14}{value}" for name, value in outputs.items()))
+
+    def _overrides(self, secret: Secret) -> list[str]:
+        """The template's parameters, with those that are known only now, quoted as SAM's command line wants them."""
+        parameters = self.target.parameters | secret.parameters | {"Version": self.version}
+        quoted = {name: value.replace('"', r"\"") for name, value in parameters.items()}
+        return [f'{name}="{value}"' for name, value in quoted.items()]
 
 
 def _migrate(owner_url: str, database_url: str, report: Report) -> None:

@@ -1,27 +1,29 @@
 """`make deploy`: its steps, their order, and what it refuses before it changes anything."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.stub import Stubber
+from fastapi import FastAPI
 
 from backend.app import create_app
-from dev.deploy.steps import deploy
+from dev.deploy.questions import Questions
+from dev.deploy.secret import Secret
+from dev.deploy.steps import Deployment
 from dev.deploy.target import Target
 from dev.embedded_postgres.server import EmbeddedPostgres
-from dev.paths import CHECKOUT
 from dev.user_error import UserError
 from tests.conftest import ORIGIN, SECRET, MakeSettings
 from tests.support.database_copy import DatabaseCopy
 from tests.support.serving import serving
 
 VERSION_ID = "6f1f4c53-0a4d-4d6e-9f3f-0a6d6c2f7d11"
-TARGET = Target("dev", "default", "todo-api-dev", {"FrontendUrl": ORIGIN, "SecretName": "todo-api/dev"}, None, None)
+VERSION = "2.0.0+0aff2e8"
+TARGET = Target("default", "todo-api-dev", {"FrontendUrl": ORIGIN, "SecretName": "todo-api/dev"})
 OWNER_URL = "postgresql://todo_api:password@ep-one-pooler.example.neon.tech/neondb?sslmode=require"
 
 
@@ -90,8 +92,19 @@ def empty_database(postgres: EmbeddedPostgres) -> Iterator[DatabaseCopy]:
     empty.drop()
 
 
-def run_deployment(account: Account, steps: Steps, owner_url: str = OWNER_URL, target: Target = TARGET) -> None:
-    deploy(target, lambda: owner_url, account, steps.run, steps.printed.append)
+def run_deployment(
+    account: Account, steps: Steps, owner_url: str = OWNER_URL, target: Target = TARGET, *, is_confirmed: bool = False
+) -> None:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DATABASE_DIRECT_URL", owner_url)
+        questions = Questions(are_answered=False, is_confirmed=is_confirmed)
+        Deployment(target, VERSION, questions, account, steps.run, steps.printed.append).run_steps()
+
+
+def deployable(app: FastAPI) -> FastAPI:
+    """The application as the bundle has it, with the version that was built."""
+    app.version = VERSION
+    return app
 
 
 @pytest.mark.spec("SC-013")
@@ -99,7 +112,7 @@ def test_every_step_is_done_in_order(make_settings: MakeSettings, empty_database
     steps = Steps()
     secret = {"DATABASE_URL": empty_database.url, "BETTER_AUTH_SECRET": SECRET}
 
-    with serving(create_app(make_settings(database_url=empty_database.url))) as url:
+    with serving(deployable(create_app(make_settings(database_url=empty_database.url)))) as url:
         run_deployment(Account(secret, api_url=url), steps, empty_database.owner_url)
 
     assert steps.commands == [
@@ -107,8 +120,8 @@ def test_every_step_is_done_in_order(make_settings: MakeSettings, empty_database
         ["build", "--config-env", "default"],
         [
             *("deploy", "--config-env", "default", "--parameter-overrides"),
-            *(f"FrontendUrl={ORIGIN}", "SecretName=todo-api/dev"),
-            *(f"SecretVersionId={VERSION_ID}", "AcceptPreviousSecret=false"),
+            *(f'FrontendUrl="{ORIGIN}"', 'SecretName="todo-api/dev"', f'SecretVersionId="{VERSION_ID}"'),
+            *('AcceptPreviousSecret="false"', 'AcceptTrustedProxy="false"', f'Version="{VERSION}"'),
         ],
     ]
     assert [line[:3] for line in steps.printed if line[1:2] == "/"] == ["1/6", "2/6", "3/6", "4/6", "5/6", "6/6"]
@@ -117,21 +130,29 @@ def test_every_step_is_done_in_order(make_settings: MakeSettings, empty_database
     assert SECRET not in "".join(steps.printed)
 
 
-@pytest.mark.parametrize(("previous", "is_accepted"), [("x" * 32, "true"), ("", "false")])
-def test_tokens_of_the_previous_secret_are_accepted_while_it_is_stored(
-    make_settings: MakeSettings, fresh_database: DatabaseCopy, previous: str, is_accepted: str
+@pytest.mark.parametrize(
+    ("member", "parameter"),
+    [("BETTER_AUTH_SECRET_PREVIOUS", "AcceptPreviousSecret"), ("TRUSTED_PROXY_SECRET", "AcceptTrustedProxy")],
+)
+@pytest.mark.parametrize(("value", "is_accepted"), [("x" * 32, "true"), ("", "false")])
+def test_an_optional_member_of_the_secret_is_deployed_while_it_is_stored(
+    member: str, parameter: str, value: str, is_accepted: str
 ) -> None:
+    account = Account({"DATABASE_URL": OWNER_URL, "BETTER_AUTH_SECRET": SECRET, member: value})
+
+    secret = Secret.read(account.client("secretsmanager"), TARGET)
+
+    assert secret.parameters[parameter] == is_accepted
+
+
+def test_a_change_that_was_agreed_to_is_not_asked_about(fresh_database: DatabaseCopy) -> None:
     steps = Steps()
-    secret = {
-        "DATABASE_URL": fresh_database.url,
-        "BETTER_AUTH_SECRET": SECRET,
-        "BETTER_AUTH_SECRET_PREVIOUS": previous,
-    }
+    secret = {"DATABASE_URL": fresh_database.url, "BETTER_AUTH_SECRET": SECRET}
 
-    with serving(create_app(make_settings(database_url=fresh_database.url))) as url:
-        run_deployment(Account(secret, api_url=url), steps, fresh_database.owner_url)
+    with refused(steps, after=3):  # no API answers
+        run_deployment(Account(secret), steps, fresh_database.owner_url, is_confirmed=True)
 
-    assert steps.commands[-1][-1] == f"AcceptPreviousSecret={is_accepted}"
+    assert "--no-confirm-changeset" in steps.commands[-1]
 
 
 @pytest.mark.parametrize(
@@ -155,6 +176,14 @@ def test_a_secret_that_the_function_could_not_start_with_is_refused_first(
         run_deployment(Account(values), steps)
 
     assert sentence in str(problem.value)
+
+
+def test_the_operators_own_variables_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"SIGNIN_WINDOW_SECONDS": "none", "DATABASE_CA_FILE": "/nowhere", "SECRET_ID": "other"}.items():
+        monkeypatch.setenv(name, value)
+    account = Account({"DATABASE_URL": OWNER_URL, "BETTER_AUTH_SECRET": SECRET})
+
+    assert Secret.read(account.client("secretsmanager"), TARGET).version_id == VERSION_ID
 
 
 @pytest.mark.parametrize("refusal", ["ResourceNotFoundException", "AccessDeniedException"])
@@ -188,7 +217,7 @@ def test_another_database_than_the_functions_is_not_migrated(owner_url: str, sen
 def test_a_deployment_that_does_not_work_is_reported(
     fresh_database: DatabaseCopy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dev.deploy.smoke.run", lambda *_: False)
+    monkeypatch.setattr("dev.deploy.smoke.run", lambda *_, **__: False)
     steps = Steps()
     secret = {"DATABASE_URL": fresh_database.url, "BETTER_AUTH_SECRET": SECRET}
 
@@ -198,41 +227,11 @@ def test_a_deployment_that_does_not_work_is_reported(
     assert "Rolling back" in str(problem.value)
 
 
-Configure = Callable[[str], Path]
+def test_another_version_that_answers_is_reported(make_settings: MakeSettings, fresh_database: DatabaseCopy) -> None:
+    steps = Steps()
+    secret = {"DATABASE_URL": fresh_database.url, "BETTER_AUTH_SECRET": SECRET}
 
+    with serving(create_app(make_settings(database_url=fresh_database.url))) as url, refused(steps, after=3):
+        run_deployment(Account(secret, api_url=url), steps, fresh_database.owner_url)
 
-@pytest.fixture
-def configure(tmp_path: Path) -> Configure:
-    """A samconfig.toml whose production serves this frontend."""
-
-    def written(origin: str) -> Path:
-        config = tmp_path / "samconfig.toml"
-        text = (CHECKOUT / "samconfig.toml").read_text()
-        config.write_text(text.replace("https://todo.example.com", origin))
-        return config
-
-    return written
-
-
-def test_the_environments_are_those_of_samconfig(configure: Configure) -> None:
-    dev, prod = (Target.read(name, configure("https://todo.test")) for name in ("dev", "prod"))
-
-    assert (dev.section, dev.stack, dev.parameters["Environment"]) == ("default", "todo-api-dev", "dev")
-    assert (prod.section, prod.stack, prod.parameters["Environment"]) == ("prod", "todo-api-prod", "prod")
-    assert dev.parameters["SecretName"] != prod.parameters["SecretName"]
-
-
-@pytest.mark.spec("NFR-006")
-@pytest.mark.parametrize("origin", ["https://todo.example.com", "http://todo.test", "https://todo.test,http://x.test"])
-def test_an_example_or_a_frontend_without_https_does_not_reach_production(configure: Configure, origin: str) -> None:
-    with pytest.raises(UserError, match="FrontendUrl of prod"):
-        Target.read("prod", configure(origin))
-
-
-def test_an_unknown_environment_is_refused() -> None:
-    with pytest.raises(UserError, match="ENV must be one of dev, prod"):
-        Target.read("staging", CHECKOUT / "samconfig.toml")
-
-
-def test_no_parameter_is_empty_because_the_sam_cli_refuses_that(configured: dict[str, dict[str, str]]) -> None:
-    assert all(all(parameters.values()) for parameters in configured.values())
+    assert any(f"answers in place of {VERSION}" in line for line in steps.printed)
