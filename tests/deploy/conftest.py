@@ -2,7 +2,6 @@
 
 import tomllib
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
@@ -32,18 +31,17 @@ def deploy(translator: Translator) -> Deploy:
 
 
 @pytest.fixture(scope="session")
-def configured() -> dict[str, dict[str, Any]]:
-    """The parameters of each environment in samconfig.toml."""
+def configured() -> dict[str, dict[str, str]]:
+    """The parameters of each section of samconfig.toml, before an operator has replaced anything."""
     config = tomllib.loads((CHECKOUT / "samconfig.toml").read_text())
     return {
-        environment: dict(
-            override.split("=", 1) for override in config[section]["global"]["parameters"]["parameter_overrides"]
-        )
-        for environment, section in {"dev": "default", "prod": "prod"}.items()
+        section: dict(override.split("=", 1) for override in commands["global"]["parameters"]["parameter_overrides"])
+        for section, commands in config.items()
+        if section != "version"
     }
 
 
-@pytest.fixture(params=["dev", "prod"])
-def stack(request: pytest.FixtureRequest, deploy: Deploy, configured: dict[str, dict[str, Any]]) -> Stack:
+@pytest.fixture(params=["default", "stage", "prod"])
+def stack(request: pytest.FixtureRequest, deploy: Deploy, configured: dict[str, dict[str, str]]) -> Stack:
     """What samconfig.toml deploys, for each environment."""
     return deploy(**configured[request.param])

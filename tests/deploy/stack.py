@@ -6,6 +6,7 @@ from typing import Any
 
 PSEUDO_PARAMETERS = {
     "AWS::StackName": "todo-api-test",
+    "AWS::StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/todo-api-test/1be46d90-c1bc-11e9-9ee2",
     "AWS::Region": "eu-central-1",
     "AWS::AccountId": "123456789012",
     "AWS::Partition": "aws",
@@ -15,7 +16,7 @@ NO_VALUE = object()
 
 
 class Stack:
-    """The resources of a template for these parameters. References to resources become their names."""
+    """What a template's resources and rules are for these parameters. References to resources become their names."""
 
     def __init__(self, template: Mapping[str, Any], parameters: Mapping[str, str]) -> None:
         self.template = template
@@ -31,6 +32,17 @@ class Stack:
         self.outputs: dict[str, str] = {
             name: self._resolve(output["Value"]) for name, output in template["Outputs"].items()
         }
+
+    @property
+    def refusals(self) -> list[str]:
+        """Why CloudFormation would not take these parameters: the assertions of the template's rules that fail."""
+        return [
+            assertion["AssertDescription"]
+            for rule in self.template["Rules"].values()
+            if self._resolve(rule["RuleCondition"])
+            for assertion in rule["Assertions"]
+            if not self._resolve(assertion["Assert"])
+        ]
 
     def properties(self, name: str) -> dict[str, Any]:
         """The properties of one resource."""

@@ -6,6 +6,7 @@ from tests.deploy.conftest import Deploy
 from tests.deploy.stack import Stack
 
 SECRET = "{{resolve:secretsmanager:todo-api/dev:SecretString:"
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/5f0e9f0c-6c4e-4c1c-9a53-7d1f0f2f0f11"
 VERSION_ID = "6f1f4c53-0a4d-4d6e-9f3f-0a6d6c2f7d11"
 
 
@@ -52,6 +53,7 @@ def test_it_is_deployed_with_the_values_of_its_secret(deploy: Deploy) -> None:
         "FRONTEND_URL": "https://todo.example.com",
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": "todo-api-test",
+        "TRUSTED_PROXY_HEADER": "CloudFront-Viewer-Address",
     }
 
 
@@ -61,15 +63,24 @@ def test_tokens_of_the_previous_secret_stay_valid_on_demand(deploy: Deploy) -> N
     assert variables["BETTER_AUTH_SECRET_PREVIOUS"] == f"{SECRET}BETTER_AUTH_SECRET_PREVIOUS::}}}}"
 
 
-@pytest.mark.parametrize("previous", ["true", "false"])
-def test_it_can_read_its_secret_itself(deploy: Deploy, previous: str) -> None:
-    stack = deploy(ReadSecretAtStart="true", AcceptPreviousSecret=previous)
+def test_a_proxy_of_ones_own_is_believed_on_demand(deploy: Deploy) -> None:
+    stack = deploy(AcceptTrustedProxy="true", TrustedProxyHeader="X-Real-IP", SecretVersionId=VERSION_ID)
+
+    variables = stack.only("AWS::Lambda::Function")["Environment"]["Variables"]
+    assert variables["TRUSTED_PROXY_SECRET"] == f"{SECRET}TRUSTED_PROXY_SECRET::{VERSION_ID}}}}}"
+    assert variables["TRUSTED_PROXY_HEADER"] == "X-Real-IP"
+
+
+@pytest.mark.parametrize("optional", ["true", "false"])
+def test_it_can_read_its_secret_itself(deploy: Deploy, optional: str) -> None:
+    stack = deploy(ReadSecretAtStart="true", AcceptPreviousSecret=optional, AcceptTrustedProxy=optional)
 
     assert stack.only("AWS::Lambda::Function")["Environment"]["Variables"] == {
         "SECRET_ID": "todo-api/dev",
         "FRONTEND_URL": "http://localhost:3000",
         "LOG_LEVEL": "INFO",
         "POWERTOOLS_SERVICE_NAME": "todo-api-test",
+        "TRUSTED_PROXY_HEADER": "CloudFront-Viewer-Address",
     }
 
 
@@ -98,6 +109,17 @@ def test_it_may_read_that_one_secret_if_it_reads_it_itself(deploy: Deploy) -> No
     ]
 
 
+def test_a_key_of_ones_own_encrypts_its_environment_and_the_logs(deploy: Deploy) -> None:
+    without, with_key = deploy(), deploy(KmsKeyArn=KEY)
+
+    assert "KmsKeyArn" not in without.only("AWS::Lambda::Function")
+    assert with_key.only("AWS::Lambda::Function")["KmsKeyArn"] == KEY
+    assert [group["KmsKeyId"] for group in with_key.of_type("AWS::Logs::LogGroup").values()] == [KEY, KEY]
+    assert [statement for statement in statements(with_key) if statement not in statements(without)] == [
+        {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": KEY}
+    ]
+
+
 def test_only_lambda_takes_its_role(stack: Stack) -> None:
     trust = stack.properties("ApiFunctionRole")["AssumeRolePolicyDocument"]["Statement"]
 
@@ -109,6 +131,18 @@ def test_its_log_is_kept_for_a_limited_time(stack: Stack) -> None:
 
     assert function["LoggingConfig"] == {"LogGroup": "FunctionLogGroup", "LogFormat": "Text"}
     assert all(int(group["RetentionInDays"]) == 30 for group in stack.of_type("AWS::Logs::LogGroup").values())
+
+
+def test_its_logs_stay_when_the_stack_is_deleted(stack: Stack) -> None:
+    for name in stack.of_type("AWS::Logs::LogGroup"):
+        assert stack.resources[name]["DeletionPolicy"] == "RetainExceptOnCreate", name
+        assert stack.resources[name]["UpdateReplacePolicy"] == "Retain", name
+
+
+def test_a_new_stack_of_the_same_name_has_other_log_groups(stack: Stack) -> None:
+    names = {group["LogGroupName"] for group in stack.of_type("AWS::Logs::LogGroup").values()}
+
+    assert names == {"/aws/lambda/todo-api-test/1be46d90", "/aws/vendedlogs/http-api/todo-api-test/1be46d90"}
 
 
 def test_the_alias_serves_the_requests(stack: Stack) -> None:
@@ -127,6 +161,10 @@ def test_the_alias_serves_the_requests(stack: Stack) -> None:
         {"SecretName": "todo-api/other"},
         {"SecretVersionId": VERSION_ID},
         {"AcceptPreviousSecret": "true"},
+        {"AcceptTrustedProxy": "true"},
+        {"TrustedProxyHeader": "X-Real-IP"},
+        {"KmsKeyArn": KEY},
+        {"Version": "2.0.0+0aff2e8"},
         {"ReadSecretAtStart": "true"},
         {"Architecture": "arm64"},
         {"MemorySize": "1024"},
@@ -146,6 +184,7 @@ def test_a_changed_parameter_publishes_a_version(deploy: Deploy, change: dict[st
     "change",
     [
         {"AlarmEmail": "ada@example.com"},
+        {"DailyCostLimit": "50"},
         {"LogRetentionDays": "7"},
         {"ReservedConcurrency": "50"},
         {"Rollout": "canary"},
@@ -159,16 +198,19 @@ def test_a_change_outside_the_version_publishes_none(deploy: Deploy, change: dic
     assert after.of_type("AWS::Lambda::Version").keys() == before.of_type("AWS::Lambda::Version").keys()
 
 
-def test_its_description_names_the_secrets_version(deploy: Deploy) -> None:
-    description = deploy(SecretVersionId=VERSION_ID).only("AWS::Lambda::Function")["Description"]
+def test_its_description_names_its_commit_and_the_secrets_version(deploy: Deploy) -> None:
+    stack = deploy(Version="2.0.0+0aff2e8", SecretVersionId=VERSION_ID)
 
-    assert description.strip() == f"Todo API, secret version {VERSION_ID}"
+    description = stack.only("AWS::Lambda::Function")["Description"]
+    assert description.strip() == f"Todo API 2.0.0+0aff2e8, secret version {VERSION_ID}"
+    assert len(description) <= 256, "Lambda's limit"
 
 
 @pytest.mark.parametrize(
     ("parameters", "is_canary"),
     [
         ({"Environment": "dev"}, False),
+        ({"Environment": "stage"}, False),
         ({"Environment": "prod"}, True),
         ({"Environment": "dev", "Rollout": "canary"}, True),
         ({"Environment": "prod", "Rollout": "all-at-once"}, False),

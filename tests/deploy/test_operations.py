@@ -28,6 +28,7 @@ ALARMS = {
     "TaskDurationAlarm": ("GreaterThanThreshold", 200),
     "DatabaseUnavailableAlarm": ("GreaterThanOrEqualToThreshold", 1),
     "RefreshTokenReuseAlarm": ("GreaterThanOrEqualToThreshold", 1),
+    "CostAlarm": ("GreaterThanThreshold", "5"),
 }
 COUNTED = ("DatabaseUnavailable", "RefreshTokenReuse", "RateLimited", "UnhandledError", "ColdStart")
 
@@ -110,6 +111,23 @@ def test_the_rate_of_server_errors_is_that_of_the_api(deploy: Deploy) -> None:
         assert stat["Metric"]["Namespace"] == "AWS/ApiGateway"
         assert stat["Metric"]["Dimensions"] == [{"Name": "ApiId", "Value": "HttpApi"}]
     assert [query["Id"] for query in queries if query.get("ReturnData", True)] == ["percentage"]
+
+
+@pytest.mark.parametrize(("architecture", "dollars"), [("x86_64", 2.35), ("arm64", 2.12)], ids=["x86_64", "arm64"])
+def test_a_million_requests_cost_what_the_guide_says(deploy: Deploy, architecture: str, dollars: float) -> None:
+    alarm = deploy(Architecture=architecture, DailyCostLimit="2.5").properties("CostAlarm")
+
+    used = {"requests": 1_000_000, "invocations": 1_000_000, "milliseconds": 40 * 1_000_000}
+    metrics = {query["Id"]: query["MetricStat"] for query in alarm["Metrics"] if "MetricStat" in query}
+    (expression,) = [query["Expression"] for query in alarm["Metrics"] if "Expression" in query]
+    assert eval(expression, {"FILL": lambda metric, _: metric}, used) == pytest.approx(dollars, abs=0.01)
+    assert {name: stat["Metric"]["MetricName"] for name, stat in metrics.items()} == {
+        "requests": "Count",
+        "invocations": "Invocations",
+        "milliseconds": "Duration",
+    }
+    assert {(stat["Stat"], stat["Period"]) for stat in metrics.values()} == {("Sum", 86400)}
+    assert float(alarm["Threshold"]) == 2.5
 
 
 @pytest.mark.spec("NFR-009", "NFR-010")
