@@ -77,11 +77,15 @@ migrate: .venv/installed ## bring the database of DATABASE_URL up to date (DATAB
 migration: .venv/installed ## write a migration for what the models have become: make migration NAME=add_note
 	@.venv/bin/python -m dev.new_migration $(if $(filter command,$(origin NAME)),"$$NAME") $(if $(EMPTY),--empty)
 
-validate: .venv-sam/installed ## check template.yaml
+validate: .venv-sam/installed .venv-checkov/installed ## check template.yaml with SAM, and all rules of cfn-lint and checkov
 	@SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate
+	@.venv-sam/bin/cfn-lint
+	@.venv-checkov/bin/checkov --config-file .checkov.yaml --framework cloudformation --file template.yaml
+	@.venv-checkov/bin/checkov --config-file .checkov.yaml --framework github_actions --directory .github
 
+# A pipeline, which cannot answer, says CONFIRMED=yes when the change has been agreed to.
 deploy: .venv/installed .venv-sam/installed ## deploy to AWS, ENV=prod to production: see docs/deploying.md
-	@.venv/bin/python -m dev.deploy $(ENV)
+	@.venv/bin/python -m dev.deploy $(ENV) $(if $(filter yes,$(CONFIRMED)),--confirmed)
 
 lock: ## choose the newest packages that requirements.in and requirements/*.in allow, and write the .txt (needs uv)
 	uv pip compile $(LOCK) requirements.in --output-file requirements.txt
@@ -89,11 +93,12 @@ lock: ## choose the newest packages that requirements.in and requirements/*.in a
 	uv pip compile $(LOCK) requirements/optional.in --output-file requirements/optional.txt
 	uv pip compile $(LOCK) requirements/bundle.in --output-file requirements/bundle.txt
 	uv pip compile $(LOCK) requirements/sam.in --output-file requirements/sam.txt
+	uv pip compile $(LOCK) requirements/checkov.in --output-file requirements/checkov.txt
 LOCK = --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock (uv pip compile --universal --python-version 3.11)"
 
 clean: ## remove .venv and caches; the data of `make start` stay
-	rm -rf .venv .venv-sam .aws-sam tests/frontend/node_modules
+	rm -rf .venv .venv-sam .venv-checkov .aws-sam tests/frontend/node_modules
 	rm -rf .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -108,11 +113,11 @@ clean-data: ## remove the database and the secrets of `make start`
 	echo 'Python 3.11 or newer with its venv module is needed (Debian, Ubuntu: apt install python3 python3-venv;' \
 		'macOS: brew install python@3.13), or PYTHON=/path/to/one' >&2; exit 1
 
-# The SAM CLI pins packages that contradict ours, so it lives in an environment of its own.
-.venv-sam/installed: requirements/sam.txt | .venv/installed
-	@echo 'Installing the SAM CLI into .venv-sam (once, about a minute)'
-	@[ ! -L .venv-sam ] || rm .venv-sam # --clear would empty the folder that the link leads to
-	@.venv/bin/python -m venv --clear .venv-sam
-	@.venv-sam/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps \
-		--requirement requirements/sam.txt
+# The SAM CLI and checkov pin packages that contradict ours, so each lives in an environment of its own.
+.venv-sam/installed .venv-checkov/installed: .venv-%/installed: requirements/%.txt | .venv/installed
+	@echo 'Installing $* into .venv-$* (once, about a minute)'
+	@[ ! -L .venv-$* ] || rm .venv-$* # --clear would empty the folder that the link leads to
+	@.venv/bin/python -m venv --clear .venv-$*
+	@.venv-$*/bin/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps \
+		--requirement requirements/$*.txt
 	@touch $@
