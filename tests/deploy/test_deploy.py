@@ -134,7 +134,7 @@ def test_every_step_is_done_in_order(make_settings: MakeSettings, empty_database
     ("member", "parameter"),
     [("BETTER_AUTH_SECRET_PREVIOUS", "AcceptPreviousSecret"), ("TRUSTED_PROXY_SECRET", "AcceptTrustedProxy")],
 )
-@pytest.mark.parametrize(("value", "is_accepted"), [("x" * 32, "true"), ("", "false")])
+@pytest.mark.parametrize(("value", "is_accepted"), [(SECRET[::-1], "true"), ("", "false")])
 def test_an_optional_member_of_the_secret_is_deployed_while_it_is_stored(
     member: str, parameter: str, value: str, is_accepted: str
 ) -> None:
