@@ -8,6 +8,7 @@ from backend.auth.router import router as auth_router
 from backend.auth.service import AuthService
 from backend.auth.tokens import Tokens
 from backend.database.transactions import Database
+from backend.postgres import deadline
 from backend.settings import Settings
 from backend.tasks.router import router as tasks_router
 from backend.web import docs, error_handlers, openapi, parts
@@ -35,6 +36,7 @@ CORS_EXPOSED_HEADERS = ("Retry-After", "ETag", REQUEST_ID_HEADER)
 def create_app(settings: Settings) -> FastAPI:
     """The application for these settings. Opens no connection."""
     telemetry.logger.setLevel(settings.log_level)
+    _warn_about_short_leeway(settings.refresh_reuse_leeway_seconds)
     app = FastAPI(
         title=NAME,
         version=__version__,
@@ -72,6 +74,15 @@ def _middleware(settings: Settings) -> list[Middleware]:
         Middleware(Deadline),
         Middleware(TrailingSlash),
     ]
+
+
+def _warn_about_short_leeway(seconds: int) -> None:
+    """Warn if a client can get its 503 and retry only when the leeway is over. It would be signed out as a thief."""
+    if 0 < seconds < deadline.REQUEST_BUDGET_SECONDS:
+        telemetry.logger.warning(
+            f"REFRESH_REUSE_LEEWAY_SECONDS={seconds} is shorter than a refresh can take: a client whose answer was lost"
+            f" would be signed out. Use {deadline.REQUEST_BUDGET_SECONDS:.0f} or more, or 0 for strictly single use."
+        )
 
 
 def _tokens(settings: Settings) -> Tokens:

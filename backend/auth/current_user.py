@@ -25,6 +25,7 @@ from backend.web.parts import part
 bearer = HTTPBearer(
     scheme_name="bearer", bearerFormat="JWT", description="The `access_token` of a sign-in.", auto_error=False
 )
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 
 BIND_TO_USER = f"""
     select set_config('app.user_id', cast(user_id as text), true), set_config('role', '{USER_ROLE}', true)
@@ -67,7 +68,7 @@ class CurrentUser:
 
 async def current_user(
     request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    credentials: Credentials,
     tokens: Annotated[Tokens, Depends(part(Tokens))],
     database: Annotated[Database, Depends(part(Database))],
 ) -> CurrentUser:

@@ -2,6 +2,9 @@
 
 A limit's row keeps the times of its recent hits. Charging adds a hit under the row's lock, if there is room. Checking
 only reads, and waits for no lock. Each is a single statement, so concurrent requests cannot exceed a limit together.
+
+The limit on an account's guesses does not apply to a network from which the account has signed in lately. Otherwise
+strangers could keep the account's owner from signing in. Such a network has a row without hits.
 """
 
 import hashlib
@@ -12,30 +15,37 @@ from dataclasses import dataclass
 
 EXPIRED_ROWS_REMOVED_AT_ONCE = 10
 """More than one request can add, so that the table shrinks under traffic."""
+KNOWN_NETWORK_DAYS = 30
+"""For how long an account knows a network after a sign-in from there."""
+IPV6_SHARED_PREFIX = 56
+IPV6_SHARED_FACTOR = 4
+"""One home is often given an IPv6 /56, so a limit per address applies to it as well, this many times as high."""
+
+APPLIED_LIMITS = """
+    select key, hits from unnest(cast(:keys as text[]), cast(:limits as int[])) as l(key, hits)
+    where key is distinct from cast(:waived_key as text) or not exists (
+        select from rate_limits where key = cast(:known_key as text) and expires_at > clock_timestamp()
+    )
+"""
+"""The limits that apply. All statements below that name `applied` mean this."""
 
 FULL_WINDOWS = """
     select max(
-        (select h from unnest(r.hits) h order by h desc offset l.hits - 1 limit 1)
+        (select h from unnest(r.hits) h order by h desc offset applied.hits - 1 limit 1)
             + make_interval(secs => :window) - clock_timestamp()
     ) as wait
-    from unnest(cast(:keys as text[]), cast(:limits as int[])) as l(key, hits)
-    join rate_limits r on r.key = l.key
-    where (select count(*) from unnest(r.hits) h where h > clock_timestamp() - make_interval(secs => :window)) >= l.hits
+    from applied join rate_limits r on r.key = applied.key
+    where applied.hits <= (
+        select count(*) from unnest(r.hits) h where h > clock_timestamp() - make_interval(secs => :window)
+    )
 """
 """How long until all of these limits have room for one more hit; null if they have room now.
 A limit of n hits has room again when its n-th newest hit leaves the window."""
 
-REMOVE_EXPIRED = f"""
-    delete from rate_limits where key in (
-        select key from rate_limits where expires_at < clock_timestamp() and key <> all(cast(:keys as text[]))
-        order by expires_at limit {EXPIRED_ROWS_REMOVED_AT_ONCE} for update skip locked
-    )
-"""
-
 CHARGE = """
     insert into rate_limits as r (key, hits, expires_at)
     select key, array[clock_timestamp()], clock_timestamp() + make_interval(secs => :window)
-    from unnest(cast(:keys as text[])) as key
+    from applied
     where {condition}
     order by key  -- two clients that lock several rows must lock them in the same order
     on conflict (key) do update set
@@ -44,44 +54,97 @@ CHARGE = """
         ) || clock_timestamp(),
         expires_at = excluded.expires_at
     where (select count(*) from unnest(r.hits) h where h > clock_timestamp() - make_interval(secs => :window))
-        < (select l.hits from unnest(cast(:keys as text[]), cast(:limits as int[])) as l(key, hits) where l.key = r.key)
+        < (select applied.hits from applied where applied.key = r.key)
     returning key
 """
 """Adds a hit to each of these limits that has room. `{condition}` says whether to charge at all."""
-IS_CHARGED = "(select count(*) from charged) = cardinality(cast(:keys as text[]))"
+IS_CHARGED = "(select count(*) from charged) = (select count(*) from applied)"
 """Whether each of the limits had room, where `charged` is `CHARGE`."""
+
+REMEMBER_NETWORK = f"""
+    insert into rate_limits (key, hits, expires_at)
+    select cast(:known_key as text), '{{}}', clock_timestamp() + make_interval(days => {KNOWN_NETWORK_DAYS})
+    from account
+    where not exists (  -- it need not be written, and its row not be locked, more than once a day
+        select from rate_limits where key = cast(:known_key as text)
+            and expires_at > clock_timestamp() + make_interval(days => {KNOWN_NETWORK_DAYS - 1})
+    )
+    on conflict (key) do update set expires_at = excluded.expires_at
+"""
+"""Makes the network known to the account that has signed in, where `account` is that account or no row."""
+
+REMOVE_EXPIRED = f"""
+    delete from rate_limits where key in (
+        select key from rate_limits
+        where expires_at < clock_timestamp() and key <> all(cast(:keys as text[]) || cast(:known_key as text))
+        order by expires_at limit {EXPIRED_ROWS_REMOVED_AT_ONCE} for update skip locked
+    )
+"""
+"""Removes a few rows that have expired, but none that the statement around it may write."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """How many hits a window may have, for each subject (an account, an address, …)."""
+    """How many hits a window may have for one subject (an account, an address, …)."""
 
     name: str
+    subject: str
     hits: int
 
 
 @dataclass(frozen=True)
 class Window:
-    """Limits with the same window length that are charged together."""
+    """Limits with the same window length that are charged together.
+
+    `waived_key` is the one that does not apply if there is a row with `known_key`.
+    """
 
     seconds: int
     keys: tuple[str, ...]
     limits: tuple[int, ...]
+    waived_key: str | None
+    known_key: str | None
 
     @property
     def parameters(self) -> Mapping[str, object]:
         """The parameters of the statements in this module."""
-        return {"window": self.seconds, "keys": list(self.keys), "limits": list(self.limits)}
+        return {
+            "window": self.seconds,
+            "keys": list(self.keys),
+            "limits": list(self.limits),
+            "waived_key": self.waived_key,
+            "known_key": self.known_key,
+        }
 
 
-def window(secret: str, seconds: int, limits: Sequence[tuple[Limit, str]]) -> Window:
-    """The window of these limits, each with its subject.
+def window(
+    secret: str, seconds: int, limits: Sequence[Limit], *, waived: Limit | None = None, known: str | None = None
+) -> Window:
+    """The window of these limits.
 
     :param secret: keys the HMAC that is stored in place of the subject
     :param seconds: the window's length
+    :param waived: a further limit, which does not apply where `known` is remembered
+    :param known: an account together with a network; `REMEMBER_NETWORK` remembers it
     """
-    keys = tuple(_key(secret, limit, subject) for limit, subject in limits)
-    return Window(seconds, keys, tuple(limit.hits for limit, _ in limits))
+    applied = (*limits, waived) if waived else tuple(limits)
+    return Window(
+        seconds,
+        keys=tuple(_key(secret, limit.name, limit.subject) for limit in applied),
+        limits=tuple(limit.hits for limit in applied),
+        waived_key=_key(secret, waived.name, waived.subject) if waived else None,
+        known_key=_key(secret, "known network", known) if known else None,
+    )
+
+
+def limits_per_address(name: str, address: str | None, hits: int) -> list[Limit]:
+    """The limit of an address, and for IPv6 the one of the larger network around it."""
+    limits = [Limit(f"{name} per address", network(address), hits)]
+    parsed = _parsed(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        shared = str(ipaddress.ip_network((int(parsed), IPV6_SHARED_PREFIX), strict=False))
+        limits.append(Limit(f"{name} per network", shared, IPV6_SHARED_FACTOR * hits))
+    return limits
 
 
 def network(address: str | None) -> str:
@@ -89,16 +152,20 @@ def network(address: str | None) -> str:
 
     Any other text, and None, are `unknown`.
     """
+    parsed = _parsed(address)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((int(parsed), 64), strict=False))
+    return str(parsed or "unknown")
+
+
+def _parsed(address: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address. An IPv4 address in the form of an IPv6 one is the IPv4 address."""
     try:
         parsed = ipaddress.ip_address(address or "")
     except ValueError:
-        return "unknown"
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((int(parsed), 64), strict=False))
-    return str(parsed)
+        return None
+    return (parsed.ipv4_mapped or parsed) if isinstance(parsed, ipaddress.IPv6Address) else parsed
 
 
-def _key(secret: str, limit: Limit, subject: str) -> str:
-    return hmac.new(secret.encode(), f"{limit.name}\0{subject}".encode(), hashlib.sha256).hexdigest()
+def _key(secret: str, name: str, subject: str) -> str:
+    return hmac.new(secret.encode(), f"{name}\0{subject}".encode(), hashlib.sha256).hexdigest()

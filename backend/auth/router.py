@@ -4,9 +4,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
-from backend.auth.current_user import AuthenticatedUser
-from backend.auth.schemas import AuthResponse, Refresh, SignedOut, SignIn, SignUp
+from backend.auth.client_address import ClientAddress
+from backend.auth.current_user import Credentials
+from backend.auth.schemas import AuthResponse, Refresh, SignedOut, SignIn, SignOut, SignUp
 from backend.auth.service import AuthService, EmailTaken, WrongCredentials
+from backend.auth.tokens import Kind
 from backend.errors import (
     MalformedRequest,
     NotAuthenticated,
@@ -24,16 +26,7 @@ BODY_ERRORS = (MalformedRequest, PayloadTooLarge, Unprocessable)
 router = APIRouter(prefix="/api/auth", tags=["auth"], route_class=ApiRoute)
 
 
-async def client_address(request: Request) -> str | None:
-    """The client's IP address: API Gateway's `sourceIp`, or the socket's peer.
-
-    X-Forwarded-For is never read, because any client can write it.
-    """
-    return request.client.host if request.client else None
-
-
 Auth = Annotated[AuthService, Depends(part(AuthService))]
-ClientAddress = Annotated[str | None, Depends(client_address)]
 
 
 @router.post(
@@ -79,12 +72,21 @@ def refresh(body: Refresh, auth: Auth, request: Request) -> AuthResponse:
     "/signout",
     summary="Sign out",
     response_description="Signed out.",
-    responses=error_responses(NotAuthenticated, PayloadTooLarge, Unavailable),
+    responses=error_responses(*BODY_ERRORS, NotAuthenticated, Unavailable),
     openapi_extra={"security": [{}]},  # besides the access token's: a refresh token in the body is enough
 )
-def sign_out(user: AuthenticatedUser, auth: Auth) -> SignedOut:
-    """Ends this sign-in: both of its tokens stop working at once. Other sign-ins of the same user stay."""
-    auth.sign_out(user_id=user.id, sign_in_id=user.sign_in_id)
+def sign_out(auth: Auth, credentials: Credentials, request: Request, body: SignOut | None = None) -> SignedOut:
+    """Ends this sign-in: both of its tokens stop working at once. Other sign-ins of the same user stay.
+
+    With a `refresh_token` in the body it is that token's sign-in, even if the access token is missing or has expired.
+    """
+    if body and body.refresh_token is not None:
+        user_id = auth.sign_out(body.refresh_token, Kind.REFRESH)
+    elif credentials:
+        user_id = auth.sign_out(credentials.credentials, Kind.ACCESS)
+    else:
+        raise NotAuthenticated
+    request.state.user_id = str(user_id)  # for the access log
     return SignedOut(detail="Signed out")
 
 

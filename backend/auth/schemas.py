@@ -77,6 +77,16 @@ class Refresh(Documented):
     refresh_token: RefreshToken
 
 
+class SignOut(Documented):
+    """The sign-in to end, by any of its refresh tokens that has not expired."""
+
+    EXAMPLES: ClassVar = {"A refresh token": {"refresh_token": TOKENS["refresh_token"]}}
+    INVALID_EXAMPLE: ClassVar = {"refresh_token": 1}
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    refresh_token: Annotated[str, FreeText(BODY_LIMIT_BYTES)] | None = None
+
+
 class UserPublic(Documented):
     """An account, as its owner sees it."""
 

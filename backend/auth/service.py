@@ -16,7 +16,7 @@ from sqlalchemy import Row
 from backend.auth import passwords, rate_limits, statements
 from backend.auth.rate_limits import Limit, Window
 from backend.auth.schemas import AuthResponse, UserPublic
-from backend.auth.tokens import InvalidToken, Kind, Tokens
+from backend.auth.tokens import Claims, InvalidToken, Kind, Tokens
 from backend.database.transactions import Database
 from backend.errors import Conflict, NotAuthenticated, RateLimited
 from backend.settings import Settings
@@ -50,9 +50,8 @@ class AuthService:
         :raises RateLimited: too many sign-ups from this address
         :raises EmailTaken: there is an account already; of two concurrent sign-ups the later one gets this
         """
-        limit = Limit("sign-ups per address", self.settings.signups_per_address)
-        window = self._window(self.settings.signup_window_seconds, (limit, rate_limits.network(address)))
-        account = {"email": email, "name": name, "lifetime": self._lifetime}
+        window = self._sign_up_limits(email, address)
+        account = {"email": email, "name": name, "known_key": window.known_key, "lifetime": self._lifetime}
         with self.database.conversation() as database:
             [charged] = database.run(statements.CHARGE_LIMITS, window.parameters)
             if not charged.is_charged:
@@ -72,20 +71,18 @@ class AuthService:
         :raises RateLimited: too many wrong passwords
         :raises WrongCredentials: after the same work for an unknown e-mail as for a wrong password
         """
-        window = self._wrong_password_limits(email, rate_limits.network(address))
+        window = self._wrong_password_limits(email, address)
         with self.database.conversation() as database:
             [asked] = database.read(statements.CHECK_LIMITS_AND_FIND_ACCOUNT, {**window.parameters, "email": email})
             if asked.wait is not None:
                 raise self._rate_limited(asked.wait)
+            verified = {"user_id": asked.user_id, "password_hash": asked.password_hash}
             is_right = passwords.verify_password(password, asked.password_hash)
-            new_hash = None
-            if is_right and passwords.needs_rehash(asked.password_hash):
-                new_hash = passwords.hash_password(password)
-            verified = {"user_id": asked.user_id, "old_hash": asked.password_hash, "is_right": is_right}
-            [decided] = database.run(
-                statements.DECIDE_SIGN_IN,
-                {**window.parameters, **verified, "new_hash": new_hash, "lifetime": self._lifetime},
-            )
+            sign_in = {"is_right": is_right, "lifetime": self._lifetime, "sign_ins": self.settings.sign_ins_per_account}
+            [decided] = database.run(statements.DECIDE_SIGN_IN, {**window.parameters, **verified, **sign_in})
+            # Only now: a refusal must not take longer for a right password than for a wrong one.
+            if decided.sign_in_id is not None and passwords.needs_rehash(asked.password_hash):
+                database.run(statements.REPLACE_HASH, {**verified, "new_hash": passwords.hash_password(password)})
         if decided.sign_in_id is not None:
             return self._response(decided)
         # Charging waits for its turn, and may find room where there was none when the statement began.
@@ -101,10 +98,7 @@ class AuthService:
             case the whole sign-in is revoked, because one of the two clients that used the token is not its owner
         :raises RateLimited: too many refreshes of this sign-in
         """
-        try:
-            claims = self.tokens.verify(refresh_token, Kind.REFRESH)
-        except InvalidToken:
-            raise NotAuthenticated from None
+        claims = self._verified(refresh_token, Kind.REFRESH)
         presented = {
             "sign_in_id": claims.sid,
             "user_id": claims.user_id,
@@ -113,7 +107,7 @@ class AuthService:
             "lifetime": self._lifetime,
             "leeway": timedelta(seconds=self.settings.refresh_reuse_leeway_seconds),
             "limit": self.settings.refreshes_per_sign_in,
-            "window": self.settings.signin_window_seconds,
+            "window": self.settings.refresh_window_seconds,
         }
         rows = self.database.run(statements.ROTATE, presented)
         if not rows:
@@ -127,33 +121,49 @@ class AuthService:
             raise self._rate_limited(rotated.wait)
         return self._response(rotated)
 
-    def sign_out(self, *, user_id: UUID, sign_in_id: UUID) -> None:
-        """End one sign-in: neither of its tokens works from here on (FR-012).
+    def sign_out(self, token: str, kind: Kind) -> UUID:
+        """End the sign-in of a token: neither of its tokens works from here on (FR-012). Gives the user's id.
 
-        :raises NotAuthenticated: it had ended already
+        :param token: an access token, or any refresh token of the sign-in, also one that is spent (RFC 7009)
+        :raises NotAuthenticated: the token is not valid, or its sign-in had ended already
         """
-        if not self.database.run(statements.SIGN_OUT, {"sign_in_id": sign_in_id, "user_id": user_id}):
+        claims = self._verified(token, kind)
+        if not self.database.run(statements.SIGN_OUT, {"sign_in_id": claims.sid, "user_id": claims.user_id}):
             raise NotAuthenticated
+        return claims.user_id
+
+    def _verified(self, token: str, kind: Kind) -> Claims:
+        try:
+            return self.tokens.verify(token, kind)
+        except InvalidToken:
+            raise NotAuthenticated from None
 
     @property
     def _lifetime(self) -> timedelta:
         return timedelta(days=self.settings.refresh_token_expire_days)
 
-    def _window(self, seconds: int, *limits: tuple[Limit, str]) -> Window:
-        return rate_limits.window(self.settings.better_auth_secret.get_secret_value(), seconds, limits)
+    def _sign_up_limits(self, email: str, address: str | None) -> Window:
+        settings = self.settings
+        limits = rate_limits.limits_per_address("sign-ups", address, settings.signups_per_address)
+        return self._window(settings.signup_window_seconds, limits, email, address)
 
-    def _wrong_password_limits(self, email: str, network: str) -> Window:
+    def _wrong_password_limits(self, email: str, address: str | None) -> Window:
         """The limits on wrong passwords. Unknown e-mails count too, or the limits would disclose which are known."""
         settings = self.settings
-        return self._window(
-            settings.signin_window_seconds,
-            (
-                Limit("guesses per account and address", settings.signin_failures_per_account_and_address),
-                f"{email}\0{network}",
-            ),
-            (Limit("guesses per account", settings.signin_failures_per_account), email),
-            (Limit("guesses per address", settings.signin_failures_per_address), network),
+        here = Limit(
+            "guesses per account and address",
+            _account_at(email, address),
+            settings.signin_failures_per_account_and_address,
         )
+        by_address = rate_limits.limits_per_address("guesses", address, settings.signin_failures_per_address)
+        account = Limit("guesses per account", email, settings.signin_failures_per_account)
+        return self._window(settings.signin_window_seconds, [here, *by_address], email, address, waived=account)
+
+    def _window(
+        self, seconds: int, limits: list[Limit], email: str, address: str | None, waived: Limit | None = None
+    ) -> Window:
+        secret = self.settings.better_auth_secret.get_secret_value()
+        return rate_limits.window(secret, seconds, limits, waived=waived, known=_account_at(email, address))
 
     def _rate_limited(self, wait: timedelta | None) -> RateLimited:
         """The refusal, counted.
@@ -179,3 +189,7 @@ class AuthService:
             token_type="bearer",  # noqa: S106
             expires_in=lasts,
         )
+
+
+def _account_at(email: str, address: str | None) -> str:
+    return f"{email}\0{rate_limits.network(address)}"

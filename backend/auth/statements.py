@@ -9,17 +9,18 @@ OPEN_SIGN_IN_OF_ACCOUNT = """
     select id, gen_random_uuid(), clock_timestamp(), clock_timestamp() + cast(:lifetime as interval) from account
     returning id as sign_in_id, user_id, current_jti, rotated_at, expires_at
 """
-ENDED_SIGN_INS_REMOVED_AT_ONCE = 5
+EXPIRED_SIGN_INS_REMOVED_AT_ONCE = 5
 """More than a sign-in adds, so that the table shrinks as people sign in."""
 
 CHECK_LIMITS_AND_FIND_ACCOUNT = text(f"""
-    with waiting as ({rate_limits.FULL_WINDOWS})
+    with applied as ({rate_limits.APPLIED_LIMITS}), waiting as ({rate_limits.FULL_WINDOWS})
     select waiting.wait, users.id as user_id, users.password_hash
     from waiting left join users on users.email = :email
 """)
 
 CHARGE_LIMITS = text(f"""
-    with waiting as ({rate_limits.FULL_WINDOWS}), charged as ({rate_limits.CHARGE.format(condition="true")})
+    with applied as ({rate_limits.APPLIED_LIMITS}), waiting as ({rate_limits.FULL_WINDOWS}),
+    charged as ({rate_limits.CHARGE.format(condition="true")})
     select {rate_limits.IS_CHARGED} as is_charged, waiting.wait from waiting
 """)
 
@@ -28,34 +29,54 @@ CREATE_ACCOUNT = text(f"""
         insert into users (email, password_hash, name) values (:email, :password_hash, :name)
         on conflict (email) do nothing
         returning id, email, name, created_at
-    ), sign_in as ({OPEN_SIGN_IN_OF_ACCOUNT})
+    ), sign_in as ({OPEN_SIGN_IN_OF_ACCOUNT}),
+    remembered as ({rate_limits.REMEMBER_NETWORK})
     select sign_in.*, email, name, created_at from sign_in join account on account.id = user_id
 """)
 
+SURPLUS_SIGN_INS_OF_ACCOUNT = """
+    select t.id, t.rotated_at from refresh_tokens t join account on t.user_id = account.id
+    order by t.revoked_at is null and t.expires_at > clock_timestamp() desc, t.rotated_at desc, t.id
+    offset cast(:sign_ins as int) - 1
+"""
+"""What the account has besides the newest sign-ins: ended ones first, then those refreshed longest ago.
+
+The one that is being opened is not among them, because the statement does not see its own changes."""
+
 DECIDE_SIGN_IN = text(f"""
-    with waiting as ({rate_limits.FULL_WINDOWS}),
+    with applied as ({rate_limits.APPLIED_LIMITS}), waiting as ({rate_limits.FULL_WINDOWS}),
     charged as ({rate_limits.CHARGE.format(condition="not cast(:is_right as boolean)")}),
     account as (
         select id, email, name, created_at from users, waiting
-        where cast(:is_right as boolean) and id = cast(:user_id as uuid) and password_hash = :old_hash
+        where cast(:is_right as boolean) and id = cast(:user_id as uuid) and password_hash = :password_hash
             and waiting.wait is null
-    ), rehashed as (
-        update users set password_hash = :new_hash from account
-        where users.id = account.id and cast(:new_hash as text) is not null
+        for key share of users  -- an account that is being deleted counts as deleted
     ), sign_in as ({OPEN_SIGN_IN_OF_ACCOUNT}),
-    ended as (
+    remembered as ({rate_limits.REMEMBER_NETWORK}),
+    surplus as ({SURPLUS_SIGN_INS_OF_ACCOUNT}),
+    surplus_removed as (
+        delete from refresh_tokens where id in (
+            select t.id from refresh_tokens t join surplus on surplus.id = t.id and surplus.rotated_at = t.rotated_at
+            for update of t skip locked  -- one that is being refreshed is kept until the next sign-in
+        )
+    ), expired_removed as (
         delete from refresh_tokens where id in (
             select id from refresh_tokens where expires_at < clock_timestamp()
-            order by expires_at limit {ENDED_SIGN_INS_REMOVED_AT_ONCE} for update skip locked
+            order by expires_at limit {EXPIRED_SIGN_INS_REMOVED_AT_ONCE} for update skip locked
         )
-    ), removed as ({rate_limits.REMOVE_EXPIRED})
+    ), expired_limits_removed as ({rate_limits.REMOVE_EXPIRED})
     select sign_in.*, email, name, created_at, waiting.wait, {rate_limits.IS_CHARGED} as is_charged
     from waiting left join sign_in on true left join account on true
 """)
 """What a sign-in comes to, once the password is verified. Always one row.
 
 A wrong password is charged to each limit that has room. A right one opens a sign-in if all of them have room, and if
-the account still has the password that was verified. Both take the same work."""
+the account still exists and has the password that was verified. Both take the same work."""
+
+REPLACE_HASH = text("""
+    update users set password_hash = :new_hash where id = :user_id and password_hash = :password_hash
+""")
+"""Stores a hash with newer parameters. Nothing happens if the password was changed in the meantime."""
 
 ROTATES = """(
     r.current_jti = :jti and :limit > (

@@ -23,6 +23,7 @@ SECRET_MIN_DIFFERENT_CHARACTERS = 10
 BUNDLED_CERTIFICATES = Path(__file__).resolve().parents[2] / "certificates"
 ORIGIN = re.compile(r"https?://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(?::[1-9]\d{0,4})?")
 """An origin as browsers send it (RFC 6454, 6.2): lower case, other letters as Punycode, no user, no default port."""
+HEADER_NAME = r"^[A-Za-z0-9-]{1,100}$"
 
 SettingsType = TypeVar("SettingsType", bound="DatabaseSettings")
 
@@ -117,7 +118,8 @@ class Settings(DatabaseSettings):
 
     access_token_expire_minutes: int = Field(default=15, ge=1, le=24 * 60)
     refresh_token_expire_days: int = Field(default=7, ge=1, le=365)
-    refresh_reuse_leeway_seconds: int = Field(default=10, ge=0, le=300)
+    refresh_reuse_leeway_seconds: int = Field(default=30, ge=0, le=300)
+    sign_ins_per_account: int = Field(default=50, ge=1, le=10_000)
 
     signin_failures_per_account_and_address: int = Field(default=10, ge=1, le=10_000)
     signin_failures_per_account: int = Field(default=100, ge=1, le=10_000)
@@ -126,11 +128,15 @@ class Settings(DatabaseSettings):
     signups_per_address: int = Field(default=200, ge=1, le=10_000)
     signup_window_seconds: int = Field(default=600, ge=1, le=86_400)
     refreshes_per_sign_in: int = Field(default=60, ge=1, le=10_000)
+    refresh_window_seconds: int = Field(default=900, ge=1, le=86_400)
+
+    trusted_proxy_secret: SecretStr | None = None
+    trusted_proxy_header: str = Field(default="CloudFront-Viewer-Address", pattern=HEADER_NAME)
 
     tasks_per_user: int = Field(default=10_000, ge=1, le=100_000)
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")
 
-    @field_validator("better_auth_secret", "better_auth_secret_previous")
+    @field_validator("better_auth_secret", "better_auth_secret_previous", "trusted_proxy_secret")
     @classmethod
     def _secret_is_strong(cls, secret: SecretStr | None) -> SecretStr | None:
         # NFR-003 counts characters, HS256 needs 32 bytes (RFC 7518, 3.2); a text never has fewer bytes than characters.

@@ -42,9 +42,9 @@ def client_at(address: str, client: httpx2.Client) -> TestClient:
 def hits(owner: OwnerConnection, email: str, address: str) -> list[int]:
     """How many guesses are counted for account and address together, for the account, and for the address."""
     limits = [
-        (rate_limits.Limit("guesses per account and address", 0), f"{email}\0{address}"),
-        (rate_limits.Limit("guesses per account", 0), email),
-        (rate_limits.Limit("guesses per address", 0), address),
+        rate_limits.Limit("guesses per account and address", f"{email}\0{address}", 0),
+        rate_limits.Limit("guesses per account", email, 0),
+        rate_limits.Limit("guesses per address", address, 0),
     ]
     keys = rate_limits.window(SECRET, 900, limits).keys
     counts = dict(owner.run("select key, cardinality(hits) from rate_limits where key = any(:keys)", keys=list(keys)))

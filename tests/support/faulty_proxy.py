@@ -18,12 +18,14 @@ class FaultyProxy:
     :ivar fault: is called with a client instead of connecting it
     :ivar cut_at: bytes of a client at which its connection is cut
     :ivar drop_answer: cut only after the server has received them and done its work
+    :ivar stays_open: leave the client without an answer in place of cutting its connection
     """
 
     def __init__(self, port: int) -> None:
         self.fault: Fault | None = None
         self.cut_at: bytes | None = None
         self.drop_answer = False
+        self.stays_open = False
         self._target_port = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -65,25 +67,32 @@ class FaultyProxy:
 
     def _connect(self, client: socket.socket) -> None:
         with client, socket.create_connection(("127.0.0.1", self._target_port)) as server, suppress(OSError):
-            threading.Thread(target=self._forward_answers, args=(server, client), daemon=True).start()
+            swallows = threading.Event()
+            answers = threading.Thread(target=self._forward_answers, args=(server, client, swallows), daemon=True)
+            answers.start()
             while data := client.recv(CHUNK_BYTES):
                 if self.cut_at and self.cut_at in data:
                     if self.drop_answer:
-                        client.shutdown(socket.SHUT_WR)
+                        swallows.set()
+                        if not self.stays_open:
+                            client.shutdown(socket.SHUT_WR)
                         server.sendall(data)
                         server.shutdown(socket.SHUT_WR)
-                        while server.recv(CHUNK_BYTES):
-                            pass
+                        answers.join()
+                        if self.stays_open:
+                            client.recv(CHUNK_BYTES)  # until the client gives up
                     server.shutdown(socket.SHUT_RDWR)
                     return
                 server.sendall(data)
             server.shutdown(socket.SHUT_WR)
 
-    def _forward_answers(self, server: socket.socket, client: socket.socket) -> None:
+    def _forward_answers(self, server: socket.socket, client: socket.socket, swallows: threading.Event) -> None:
         with suppress(OSError):
             while data := server.recv(CHUNK_BYTES):
-                client.sendall(data)
-            client.shutdown(socket.SHUT_WR)
+                if not swallows.is_set():
+                    client.sendall(data)
+            if not swallows.is_set():
+                client.shutdown(socket.SHUT_WR)
 
 
 def reset(client: socket.socket) -> None:
