@@ -4,7 +4,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from backend.auth import rate_limits
-from tests.auth.guesses import LIMIT, WRONG_PASSWORD, client_at, sign_in, some_email
+from tests.auth.guesses import LIMIT, WRONG_PASSWORD, client_at, sign_in, sign_up, some_email
 from tests.conftest import MakeClient
 from tests.support.database_copy import DatabaseCopy
 from tests.support.gateway import invoke
@@ -62,6 +62,38 @@ def test_all_addresses_of_an_ipv6_network_share_a_limit(client: TestClient) -> N
 
     assert answers == [401] * LIMIT + [429] * 2
     assert sign_in(client_at("2001:db8:0:8::1", client), email).status_code == 401
+
+
+@pytest.mark.spec("NFR-005")
+def test_the_networks_of_an_ipv6_home_share_a_limit_four_times_as_high(make_client: MakeClient) -> None:
+    client = make_client(signin_failures_per_address=2)
+
+    answers = [
+        sign_in(client_at(f"2001:db8:0:{0x100 + n:x}::1", client), some_email()).status_code
+        for n in range(10)  # ten /64 of one /56
+    ]
+
+    assert answers == [401] * 8 + [429] * 2
+    assert sign_in(client_at("2001:db8:0:200::1", client), some_email()).status_code == 401
+
+
+@pytest.mark.spec("NFR-005")
+def test_an_ipv6_network_keeps_its_own_limit_within_its_home(make_client: MakeClient) -> None:
+    client = make_client(signin_failures_per_address=2)
+
+    answers = [sign_in(client_at(f"2001:db8:0:300::{n}", client), some_email()).status_code for n in range(1, 4)]
+
+    assert answers == [401, 401, 429]
+    assert sign_in(client_at("2001:db8:0:301::1", client), some_email()).status_code == 401
+
+
+@pytest.mark.spec("NFR-005")
+def test_sign_ups_are_limited_for_an_ipv6_home_too(make_client: MakeClient) -> None:
+    client = make_client(signups_per_address=1)
+
+    answers = [sign_up(client_at(f"2001:db8:0:{0x400 + n:x}::1", client)).status_code for n in range(5)]
+
+    assert answers == [201] * 4 + [429]
 
 
 @pytest.mark.spec("NFR-005")

@@ -4,8 +4,9 @@ import itertools
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
@@ -19,6 +20,7 @@ from backend.settings import Settings
 from tests.auth.guesses import LIMIT, WRONG_PASSWORD, client_at, hits, sign_in, sign_up, some_email
 from tests.conftest import ORIGIN, SECRET, MakeClient
 from tests.support.applications import close
+from tests.support.cheap_passwords import hash_cheaply
 from tests.support.clock import Clock
 from tests.support.concurrency import at_once
 from tests.support.database_copy import DatabaseCopy
@@ -37,40 +39,98 @@ process_barrier: list[Barrier] = []
 def prepare_process(ready: Barrier) -> None:
     """Initialise a child process."""
     process_barrier.append(ready)
-    passwords.context = passwords.context.copy(argon2__rounds=1, argon2__memory_cost=8)
+    hash_cheaply(setattr)
 
 
-def guess_in_this_process(url: str, email: str, password: str) -> list[int]:
-    """Try this password once with each client of this process. Gives the statuses."""
-    values: dict[str, Any] = {"database_url": url, "better_auth_secret": SECRET, "frontend_url": ORIGIN}
+def guess_in_this_process(url: str, guesses: list["Guess"], settings: dict[str, Any]) -> list[int]:
+    """Make these guesses at once, in step with the other processes. Gives the statuses."""
+    values = {"database_url": url, "better_auth_secret": SECRET, "frontend_url": ORIGIN, **settings}
     app = create_app(Settings(_env_file=None, database_pool_size=5, **values))
-    with TestClient(app, client=("198.51.100.1", 50000), raise_server_exceptions=False) as client:
+    with TestClient(app, raise_server_exceptions=False) as client:
         client.get("/api/health")
         process_barrier[0].wait()
-        responses = at_once(lambda _: sign_in(client, email, password), CLIENTS_IN_A_PROCESS)
+        responses = at_once(
+            lambda number: sign_in(client_at(guesses[number].address, client), *guesses[number].credentials),
+            len(guesses),
+        )
     close(app)
     return [response.status_code for response in responses]
 
 
-@pytest.mark.spec("NFR-005", "US3-4")
-def test_guesses_from_several_processes_get_ten_answers_in_all(ada: Person, shared_database: DatabaseCopy) -> None:
+@dataclass(frozen=True)
+class Guess:
+    """One attempt to sign in."""
+
+    address: str
+    email: str
+    password: str = WRONG_PASSWORD
+
+    @property
+    def credentials(self) -> tuple[str, str]:
+        return self.email, self.password
+
+
+GuessInAllProcesses = Callable[..., Counter[int]]
+
+
+@pytest.fixture
+def guess_in_all_processes(shared_database: DatabaseCopy) -> Iterator[GuessInAllProcesses]:
+    """Divides guesses among processes, which make them at once. Counts the statuses."""
     spawn = multiprocessing.get_context("spawn")
     ready = spawn.Barrier(PROCESSES)
     with ProcessPoolExecutor(PROCESSES, spawn, prepare_process, (ready,)) as processes:
 
-        def guess_in_all_processes(password: str) -> Counter[int]:
+        def guess(guesses: Iterable[Guess], **settings: Any) -> Counter[int]:
+            each = list(guesses)
             tries = [
-                processes.submit(guess_in_this_process, shared_database.url, ada.email, password)
-                for _ in range(PROCESSES)
+                processes.submit(guess_in_this_process, shared_database.url, each[process::PROCESSES], settings)
+                for process in range(PROCESSES)
             ]
             return Counter(itertools.chain.from_iterable(attempt.result() for attempt in tries))
 
-        wrong = guess_in_all_processes(WRONG_PASSWORD)
-        right_but_late = guess_in_all_processes(PASSWORD)
+        yield guess
+
+
+@pytest.mark.spec("NFR-005", "US3-4")
+def test_guesses_from_several_processes_get_ten_answers_in_all(
+    ada: Person, guess_in_all_processes: GuessInAllProcesses
+) -> None:
+    address = "198.51.100.1"
+
+    wrong = guess_in_all_processes(Guess(address, ada.email) for _ in range(CLIENTS))
+    right_but_late = guess_in_all_processes(Guess(address, ada.email, PASSWORD) for _ in range(CLIENTS))
 
     assert wrong == {401: LIMIT, 429: CLIENTS - LIMIT}
     assert right_but_late == {429: CLIENTS}
     assert ada.sign_in_again().tasks() == []  # Ada's address is another one
+
+
+@pytest.mark.spec("NFR-005")
+def test_an_ipv6_homes_guesses_are_counted_over_several_processes(guess_in_all_processes: GuessInAllProcesses) -> None:
+    networks = (f"2001:db8:0:{0x500 + number:x}::1" for number in range(CLIENTS))
+
+    answers = guess_in_all_processes(
+        (Guess(address, some_email()) for address in networks), signin_failures_per_address=5
+    )
+
+    assert answers == {401: 20, 429: CLIENTS - 20}
+
+
+@pytest.mark.spec("NFR-005", "SC-001")
+def test_strangers_in_several_processes_do_not_close_an_account(
+    ada: Person, guess_in_all_processes: GuessInAllProcesses
+) -> None:
+    settings = {"signin_failures_per_account": 15}
+    strangers = (Guess(f"192.0.2.{number}", ada.email) for number in range(CLIENTS))
+
+    answers = guess_in_all_processes(strangers, **settings)
+    stranger_who_knows = guess_in_all_processes(
+        (Guess(f"192.0.2.{100 + number}", ada.email, PASSWORD) for number in range(PROCESSES)), **settings
+    )
+
+    assert answers == {401: 15, 429: CLIENTS - 15}
+    assert stranger_who_knows == {429: PROCESSES}
+    assert ada.sign_in_again().tasks() == []
 
 
 @pytest.mark.spec("NFR-005")

@@ -110,6 +110,19 @@ def test_refreshes_have_a_limit_for_each_sign_in(make_client: MakeClient) -> Non
     assert phone.refresh().status_code == 200
 
 
+@pytest.mark.spec("NFR-005", "FR-011")
+def test_refreshes_have_a_window_of_their_own(make_client: MakeClient) -> None:
+    laptop = Person.sign_up(
+        make_client(refreshes_per_sign_in=1, refresh_window_seconds=7_200, signin_window_seconds=60)
+    )
+    laptop.refresh()
+
+    refused = laptop.refresh()
+
+    assert refused.status_code == 429
+    assert int(refused.headers["Retry-After"]) in range(7_000, 7_201)
+
+
 @pytest.mark.spec("NFR-005", "FR-011", "SC-008", "NFR-023")
 def test_repeated_refreshes_with_one_token_are_charged_once(make_client: MakeClient) -> None:
     ada = Person.sign_up(make_client(refreshes_per_sign_in=2))
