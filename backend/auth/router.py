@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Body, Depends, Request
 
 from backend.auth.client_address import ClientAddress
 from backend.auth.current_user import Credentials
@@ -25,8 +25,8 @@ BODY_ERRORS = (MalformedRequest, PayloadTooLarge, Unprocessable)
 
 router = APIRouter(prefix="/api/auth", tags=["auth"], route_class=ApiRoute)
 
-
 Auth = Annotated[AuthService, Depends(part(AuthService))]
+OptionalSignOut = Annotated[SignOut, Body(default_factory=SignOut)]
 
 
 @router.post(
@@ -75,12 +75,12 @@ def refresh(body: Refresh, auth: Auth, request: Request) -> AuthResponse:
     responses=error_responses(*BODY_ERRORS, NotAuthenticated, Unavailable),
     openapi_extra={"security": [{}]},  # besides the access token's: a refresh token in the body is enough
 )
-def sign_out(auth: Auth, credentials: Credentials, request: Request, body: SignOut | None = None) -> SignedOut:
+def sign_out(auth: Auth, credentials: Credentials, request: Request, body: OptionalSignOut) -> SignedOut:
     """Ends this sign-in: both of its tokens stop working at once. Other sign-ins of the same user stay.
 
     With a `refresh_token` in the body it is that token's sign-in, even if the access token is missing or has expired.
     """
-    if body and body.refresh_token is not None:
+    if body.refresh_token is not None:
         user_id = auth.sign_out(body.refresh_token, Kind.REFRESH)
     elif credentials:
         user_id = auth.sign_out(credentials.credentials, Kind.ACCESS)
