@@ -1,7 +1,7 @@
 # GNU make 3.81 or newer (macOS has that one). `make` alone lists what there is.
 .DEFAULT_GOAL := help
 .PHONY: help start test test-long coverage bench check check-code check-workflows build build-ApiFunction invoke \
-	openapi traceability schema migrate migration validate deploy lock clean clean-data FORCE
+	openapi traceability schema migrate check-database migration validate deploy lock clean clean-data FORCE
 
 # The Python that .venv is made from: the first of these that runs, is 3.11 or newer and can make an environment.
 # 3.13 is what Lambda runs. `make PYTHON=python3.12 ...` chooses, and makes .venv anew if it is of another one.
@@ -12,7 +12,7 @@ BEST_FIRST = .venv/bin/python python3.13 python3.14 python3.12 python3.11 python
 USABLE = import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 start: .venv/installed ## serve the API on http://127.0.0.1:8000 (PORT=8001 for another), with a PostgreSQL of its own
 	@MAKE_PID=$$PPID exec .venv/bin/python -m dev.start
@@ -72,6 +72,9 @@ invoke: .venv/installed ## handle one event as Lambda would, without Docker: mak
 
 migrate: .venv/installed ## bring the database of DATABASE_URL up to date (DATABASE_DIRECT_URL is its owner's)
 	@.venv/bin/python -m backend.migrations
+
+check-database: .venv/installed ## say what is wrong with that database, its roles and rights; changes nothing
+	@.venv/bin/python -m backend.migrations --check
 
 # Only `make` itself is asked: in the environment, $(NAME) is the machine's name under WSL.
 migration: .venv/installed ## write a migration for what the models have become: make migration NAME=add_note

@@ -1,16 +1,14 @@
 """Alembic's environment. It uses the connection that `apply` hands over, or connects on the direct URL itself."""
 
 from alembic import context
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
 import backend.auth.models
 import backend.tasks.models  # noqa: F401  # importing the models fills the metadata that autogenerate compares
 from backend.migrations.apply import owner_engine
+from backend.migrations.repair import lock
 from backend.settings import load_database_settings
-
-MIGRATION_LOCK = 7_060_738_201
-"""The arbitrary number of an advisory lock, which makes concurrent upgrades run one after the other."""
 
 
 def run(connection: Connection) -> None:
@@ -19,7 +17,7 @@ def run(connection: Connection) -> None:
     with context.begin_transaction():
         # Locked before Alembic reads the current revision: the later of two upgrades then finds the revision that the
         # first one reached, and has nothing to do.
-        connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        lock(connection)
         context.run_migrations()
 
 

@@ -98,15 +98,18 @@ DRIVER = "oneflight"
 registry.register(f"postgresql.{DRIVER}", "backend.postgres.dialect", "Dialect")
 
 
-def engine(url: DatabaseUrl, *, opening: Opening | None = None, **pool: Any) -> Engine:
+def engine(
+    url: DatabaseUrl, *, opening: Opening | None = None, answer_seconds: float | None = None, **pool: Any
+) -> Engine:
     """An SQLAlchemy engine whose connections are this driver's. Opens no connection.
 
     :param opening: what every flight begins with; None for ordinary transactions of several statements
+    :param answer_seconds: how long one answer may take; None: 10 s
     :param pool: how connections are kept, as `sqlalchemy.create_engine` takes it
     """
     return create_engine(
         URL.create(f"postgresql+{DRIVER}"),
-        creator=partial(Connection, url, opening=opening),
+        creator=partial(Connection, url, opening=opening, answer_seconds=answer_seconds),
         hide_parameters=True,
         **pool,
     )

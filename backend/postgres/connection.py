@@ -54,12 +54,16 @@ class Connection:
     """One connection. Nothing is sent before the first statement.
 
     :param opening: what every flight begins with; None for a connection with ordinary transactions
+    :param answer_seconds: how long one answer may take, from the departure of what it answers to its last byte;
+        None: `READ_TIMEOUT_SECONDS`
     """
 
     autocommit = False  # SQLAlchemy asks
 
-    def __init__(self, url: DatabaseUrl, *, opening: Opening | None = None) -> None:
-        self._url, self._opening = url, opening
+    def __init__(
+        self, url: DatabaseUrl, *, opening: Opening | None = None, answer_seconds: float | None = None
+    ) -> None:
+        self._url, self._opening, self._answer_seconds = url, opening, answer_seconds
         self._memory = memory.of(url)
         self._wire: Wire | None = None
         self._is_closed = False
@@ -75,6 +79,10 @@ class Connection:
     def is_quiet(self) -> bool:
         """Whether the connection is usable, as far as can be told without asking the server."""
         return not self._is_closed and (self._wire is None or self._wire.is_quiet)
+
+    @property
+    def _answer_limit(self) -> float:
+        return READ_TIMEOUT_SECONDS if self._answer_seconds is None else self._answer_seconds
 
     def cursor(self) -> Cursor:
         """A cursor on this connection (PEP 249)."""
@@ -130,7 +138,7 @@ class Connection:
                 lambda ends_at, offset=offset, first=first: b"".join(  # type: ignore[misc]
                     (*first, opening.units(ends_at=ends_at + offset, reads=flight.reads), behind, messages.SYNC)
                 ),
-                READ_TIMEOUT_SECONDS,
+                self._answer_limit,
             )
             answers = self._exchange(outgoing, opened + bool(check) + 1, reads=flight.reads, ends=True)
             if sqlstate(answers.error) == QUERY_CANCELED and time.time() < outgoing.sent_at + 1 and not is_last:
@@ -161,9 +169,7 @@ class Connection:
     def _continue_transaction(self, unit: bytes) -> Result:
         begin = messages.unit("begin") if self._status == IDLE else b""
         sent = begin + unit + messages.SYNC
-        answers = self._exchange(
-            Outgoing(lambda _: sent, READ_TIMEOUT_SECONDS), 1 + bool(begin), reads=False, ends=False
-        )
+        answers = self._exchange(Outgoing(lambda _: sent, self._answer_limit), 1 + bool(begin), reads=False, ends=False)
         if self._wire and not self._wire.parameters.get("DateStyle", "ISO").startswith("ISO"):  # PgBouncer says no more
             self._hang_up()
             raise ConnectionLost("the server uses another DateStyle", nothing_written=True)
@@ -174,7 +180,7 @@ class Connection:
     def _end_transaction(self, command: str) -> None:
         if self._status == IDLE:
             return
-        outgoing = Outgoing(lambda _: messages.query(command), READ_TIMEOUT_SECONDS)
+        outgoing = Outgoing(lambda _: messages.query(command), self._answer_limit)
         answers = self._exchange(outgoing, 0, reads=False, ends=True)
         if answers.error is not None:
             raise answers.error

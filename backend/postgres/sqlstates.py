@@ -5,7 +5,7 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
 DUPLICATE_OBJECT = "42710"
-UNDEFINED_TABLE = "42P01"
+UNKNOWN_DATABASE = "3D000"
 UNIQUE_VIOLATION = "23505"
 FOREIGN_KEY_VIOLATION = "23503"
 CHECK_VIOLATION = "23514"

@@ -6,7 +6,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from backend.migrations.apply import MigrationFailed, migrate
+from backend.migrations.apply import migrate
+from backend.migrations.failure import MigrationFailed
 from backend.postgres import DatabaseUrl, InvalidDatabaseUrl
 from dev.deploy import smoke
 from dev.deploy.questions import Questions

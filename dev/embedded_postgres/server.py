@@ -39,6 +39,9 @@ class EmbeddedPostgres:
     :raises UserError: it does not start
     """
 
+    LOCALE: tuple[str, ...] = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+    """The same order of texts on every machine."""
+
     def __init__(self, directory: Path, settings: Mapping[str, str] = NO_SETTINGS) -> None:
         self.directory = _accessible(directory.absolute())
         self._programs = programs()
@@ -101,8 +104,8 @@ class EmbeddedPostgres:
             password.flush()
             change_owner(Path(password.name))
             command: list[str | Path] = [self.binary("initdb"), "--pgdata", fresh, "--username=postgres"]
-            command += ["--auth=scram-sha-256", f"--pwfile={password.name}", "--encoding=UTF8", "--locale=C"]
-            command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-sync", "--no-instructions"]
+            command += ["--auth=scram-sha-256", f"--pwfile={password.name}", "--encoding=UTF8", *self.LOCALE]
+            command += ["--no-sync", "--no-instructions"]
             made = subprocess.run(
                 command, check=False, capture_output=True, text=True, pass_fds=[lock], **process_options()
             )

@@ -14,8 +14,8 @@ HEAD = ScriptDirectory.from_config(alembic_config()).get_current_head()
 """The revision of a database that is up to date."""
 
 
-def start_migrating(direct_url: str, database_url: str) -> subprocess.Popen[str]:
-    """Start what `make migrate` runs."""
+def start_migrating(direct_url: str, database_url: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start what `make migrate` runs; with `--check`, what `make check-database` runs."""
     environment = {
         "DATABASE_URL": database_url,
         "DATABASE_DIRECT_URL": direct_url,
@@ -23,6 +23,6 @@ def start_migrating(direct_url: str, database_url: str) -> subprocess.Popen[str]
         "FRONTEND_URL": ORIGIN,
     }
     return subprocess.Popen(
-        [sys.executable, "-m", "backend.migrations"],
+        [sys.executable, "-m", "backend.migrations", *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=CHECKOUT, env=os.environ | environment,
     )  # fmt: skip
