@@ -110,6 +110,8 @@ def test_a_rotated_login_and_the_one_before_both_connect(cluster: Cluster) -> No
 
     for url in (database.url, database.login_url("todo_api_2", PASSWORD)):
         assert findings(database, url) == []
+    database.query("revoke connect on database todo from todo_api", "drop role todo_api")  # as docs/deploying.md says
+    assert findings(database, database.login_url("todo_api_2", PASSWORD)) == []
 
 
 @pytest.mark.spec("SC-013", "NFR-008")
