@@ -10,6 +10,7 @@ from backend.auth.tokens import Tokens
 from backend.database.transactions import Database
 from backend.postgres import deadline
 from backend.settings import Settings
+from backend.tasks.limits import TaskLimits
 from backend.tasks.router import router as tasks_router
 from backend.web import docs, error_handlers, openapi, parts
 from backend.web.middleware import (
@@ -47,7 +48,8 @@ def create_app(settings: Settings) -> FastAPI:
     )
     database = Database(settings.database(), pool_size=settings.database_pool_size)
     tokens = _tokens(settings)
-    parts.install(app, settings, database, tokens, AuthService(settings, tokens, database))
+    limits = TaskLimits(tasks=settings.tasks_per_user, bytes=settings.task_bytes_per_user)
+    parts.install(app, settings, database, tokens, AuthService(settings, tokens, database), limits)
     error_handlers.install(app)
     openapi.install(app)
     for router in (auth_router, tasks_router, status_router):

@@ -43,6 +43,15 @@ class InternalError(ApiError):
     """A bug in this API. The log has the details, the answer has none (NFR-007)."""
 
 
+class AnswerTooLarge(InternalError):
+    """The answer is larger than Lambda delivers. Only a list that was stored without the limits can be so large."""
+
+    message = (
+        "Your list is too large to be sent in one answer. Please delete some of your tasks, or shorten their "
+        "descriptions. If you cannot open them, please ask the operator of this service."
+    )
+
+
 class MalformedRequest(ApiError):
     """The body is not JSON, or is not declared as JSON (FR-033)."""
 

@@ -6,8 +6,10 @@ in front of it. The same check hands the transaction over to PostgreSQL's row le
 (docs/decisions/0006-no-connection-held-by-a-dependency.md).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -27,12 +29,26 @@ bearer = HTTPBearer(
 )
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 
-BIND_TO_USER = f"""
-    select set_config('app.user_id', cast(user_id as text), true), set_config('role', '{USER_ROLE}', true)
-    from refresh_tokens
-    where id = $1 and user_id = $2 and revoked_at is null and expires_at > clock_timestamp()
-"""
-"""One row, or the sign-in has ended, and the transaction keeps a role without rights on any task."""
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
+
+
+@cache
+def bind_to_user(settings: tuple[str, ...] = ()) -> str:
+    """The SQL that checks a sign-in and gives the transaction its user. Its parameters are the sign-in and the user.
+
+    It gives one row, or the sign-in has ended, and the transaction keeps a role without rights on any task.
+
+    :param settings: the names of further settings of the transaction; their values are the further parameters
+    """
+    further = "".join(f", set_config('{name}', ${number}, true)" for number, name in enumerate(settings, start=3))
+    return f"""
+        select set_config('app.user_id', cast(user_id as text), true), set_config('role', '{USER_ROLE}', true){further}
+        from refresh_tokens
+        where id = $1 and user_id = $2 and revoked_at is null and expires_at > clock_timestamp()
+    """
+
+
+BIND_TO_USER = bind_to_user()
 
 
 @dataclass(frozen=True)
@@ -43,13 +59,14 @@ class CurrentUser:
     sign_in_id: UUID
     database: Database = field(repr=False)
 
-    def run(self, statement: Executable, **parameters: Any) -> Rows:
+    def run(self, statement: Executable, *, settings: Mapping[str, str] = NO_SETTINGS, **parameters: Any) -> Rows:
         """Run a statement that may write, on this user's tasks and nothing else. Committed when it returns.
 
+        :param settings: settings of PostgreSQL for this transaction, for what a trigger has to know
         :param parameters: besides `owner_id`, which is this user
         :raises NotAuthenticated: the sign-in was revoked, signed out of, or has expired; nothing was done
         """
-        return self._checked(self.database.run, statement, parameters)
+        return self._checked(self.database.run, statement, parameters, settings)
 
     def read(self, statement: Executable, **parameters: Any) -> Rows:
         """Run a statement that only reads, on this user's tasks and nothing else.
@@ -58,9 +75,15 @@ class CurrentUser:
         """
         return self._checked(self.database.read, statement, parameters)
 
-    def _checked(self, send: Callable[..., Rows], statement: Executable, parameters: dict[str, Any]) -> Rows:
+    def _checked(
+        self,
+        send: Callable[..., Rows],
+        statement: Executable,
+        parameters: Mapping[str, Any],
+        settings: Mapping[str, str] = NO_SETTINGS,
+    ) -> Rows:
         try:
-            check = Check(BIND_TO_USER, (self.sign_in_id, self.id))
+            check = Check(bind_to_user(tuple(settings)), (self.sign_in_id, self.id, *settings.values()))
             return send(statement, {**parameters, "owner_id": self.id}, check=check)
         except CheckFailed:
             raise NotAuthenticated from None

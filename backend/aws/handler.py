@@ -14,6 +14,7 @@ from mangum.types import ASGI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from backend.aws import event as events
+from backend.aws.answer import deliverable
 from backend.errors import ApiError, InternalError, MalformedRequest
 from backend.telemetry import count, invocation, logger
 
@@ -47,7 +48,7 @@ class GatewayHandler:
                 return {"detail": NOT_HTTP}
             self._state.is_reached = False
             try:
-                return self._mangum(events.readable(event), context)
+                return deliverable(self._mangum(events.readable(event), context))
             except events.UnreadableEvent as error:
                 logger.warning(MALFORMED, reason=str(error))
             except Exception as error:  # noqa: BLE001  # any that Mangum raises, which no list of types can name

@@ -10,6 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from backend.errors import ApiError, Conflict, InternalError, Unavailable, Unprocessable
 from backend.postgres import ConnectFailed, ConnectionLost, Late, ServerError, sqlstate
 from backend.postgres.sqlstates import (
+    CHECK_VIOLATION,
     CONFLICTS,
     MISCONFIGURED,
     OVERLOADED,
@@ -26,6 +27,17 @@ class DatabaseUnavailable(Unavailable):
 
     def __init__(self, *, nothing_written: bool) -> None:
         super().__init__(headers={"Retry-After": str(RETRY_AFTER_SECONDS)} if nothing_written else {})
+
+
+class ConstraintViolated(Unprocessable):
+    """A CHECK constraint refused the values, or a trigger in its name. Nothing was stored.
+
+    :ivar constraint: its name, by which a service may give a better answer than this 422
+    """
+
+    def __init__(self, constraint: str | None) -> None:
+        super().__init__()
+        self.constraint = constraint
 
 
 class TransactionConflict(DatabaseUnavailable):
@@ -64,6 +76,8 @@ def _server_error(error: ServerError) -> ApiError:
         return unavailable(state, urgent=True, nothing_written=error.nothing_written)
     if state in CONFLICTS:
         return Conflict()
+    if state == CHECK_VIOLATION:
+        return ConstraintViolated(error.constraint)
     if state.startswith(UNSTORABLE):
         return Unprocessable()
     logger.error("Unexpected database error", sqlstate=state)

@@ -87,6 +87,12 @@ class ServerError(DatabaseError):  # type: ignore[misc]
         self.before_statement = before_statement
 
     @property
+    def constraint(self) -> str | None:
+        """The constraint that refused the values, by name."""
+        name: str | None = self.args[0].get("n")
+        return name
+
+    @property
     def ends_connection(self) -> bool:
         """Whether the server has closed the connection."""
         fields = self.args[0]

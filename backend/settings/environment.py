@@ -20,6 +20,12 @@ from backend.postgres.url import DatabaseUrl, InvalidDatabaseUrl
 SECRET_MIN_CHARACTERS = 32
 SECRET_MIN_DIFFERENT_CHARACTERS = 10
 """Random secrets have more, also in hexadecimal. Fewer is a placeholder, such as one character 32 times."""
+LONGEST_TASK_BYTES = 20_000
+"""No task that the API accepts is longer in the list. With a smaller limit an empty list might have no room for it."""
+LONGEST_LIST_BYTES = 3_100_000
+"""Lambda delivers at most 6,291,556 bytes of JSON. A list is a text in that JSON, and escaping it at most doubles it.
+
+What is left is for the headers (docs/decisions/0014-a-list-is-json-from-postgresql.md)."""
 BUNDLED_CERTIFICATES = Path(__file__).resolve().parents[2] / "certificates"
 ORIGIN = re.compile(r"https?://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(?::[1-9]\d{0,4})?")
 """An origin as browsers send it (RFC 6454, 6.2): lower case, other letters as Punycode, no user, no default port."""
@@ -134,6 +140,7 @@ class Settings(DatabaseSettings):
     trusted_proxy_header: str = Field(default="CloudFront-Viewer-Address", pattern=HEADER_NAME)
 
     tasks_per_user: int = Field(default=10_000, ge=1, le=100_000)
+    task_bytes_per_user: int = Field(default=3_100_000, ge=LONGEST_TASK_BYTES, le=LONGEST_LIST_BYTES)
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")
 
     @field_validator("better_auth_secret", "better_auth_secret_previous", "trusted_proxy_secret")

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, Text, false, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, Text, false, text
 from sqlmodel import Field, SQLModel
 
 from backend.database.columns import new_id, timestamp
@@ -30,3 +30,15 @@ class Task(SQLModel, table=True):
     version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
     created_at: datetime = timestamp()
     updated_at: datetime = timestamp()
+
+
+class TaskTotals(SQLModel, table=True):
+    """How much one person has stored. Only triggers write it (migration 0004); no role of the application reads it."""
+
+    __tablename__ = "task_totals"
+
+    user_id: UUID = Field(primary_key=True, foreign_key="users.id", ondelete="CASCADE")
+    tasks: int
+    bytes: int = Field(sa_type=BigInteger)
+    """The size of the list of tasks, as PostgreSQL writes it, but one less for its brackets and commas. It is counted
+    as if no task were completed."""

@@ -17,10 +17,10 @@ from backend.errors import (
     Unavailable,
     Unprocessable,
 )
-from backend.settings import Settings
 from backend.tasks import service
+from backend.tasks.limits import TaskLimits, TooManyTasks, TooMuchText
 from backend.tasks.schemas import TaskCreate, TaskPublic, TaskUpdate
-from backend.tasks.service import OverlappingUpdate, TaskNotFound, TaskRow, TooManyTasks, Versions
+from backend.tasks.service import OverlappingUpdate, TaskNotFound, TaskRow, Versions
 from backend.web.openapi import error_responses
 from backend.web.parts import part
 from backend.web.routing import ApiRoute
@@ -72,6 +72,7 @@ async def allowed_versions(
 
 TaskId = Annotated[UUID, BeforeValidator(parse_task_id), Path(description="The `id` of one of your tasks.")]
 AllowedVersions = Annotated[Versions, Depends(allowed_versions)]
+Limits = Annotated[TaskLimits, Depends(part(TaskLimits))]
 
 
 @router.get(
@@ -93,13 +94,14 @@ def list_tasks(user: AuthenticatedUser) -> Response:
     summary="Create a task",
     response_description="The new task.",
     response_model=TaskPublic,
-    responses={**error_responses(*ERRORS_WITH_BODY, TooManyTasks), 201: {**WITH_ETAG, "links": TASK_LINKS}},
+    responses={
+        **error_responses(*ERRORS_WITH_BODY, TooManyTasks, TooMuchText),
+        201: {**WITH_ETAG, "links": TASK_LINKS},
+    },
 )
-def create_task(
-    body: TaskCreate, user: AuthenticatedUser, settings: Annotated[Settings, Depends(part(Settings))]
-) -> Response:
+def create_task(body: TaskCreate, user: AuthenticatedUser, limits: Limits) -> Response:
     """Creates a task of yours, which is not completed yet."""
-    task = service.create(user, title=body.title, description=body.description, tasks_per_user=settings.tasks_per_user)
+    task = service.create(user, title=body.title, description=body.description, limits=limits)
     return _task_response(task, 201)
 
 
@@ -122,13 +124,15 @@ def get_task(task_id: TaskId, user: AuthenticatedUser) -> Response:
     response_description="The changed task.",
     response_model=TaskPublic,
     responses={
-        **error_responses(*ERRORS_WITH_BODY, TaskNotFound, OverlappingUpdate, PreconditionFailed),
+        **error_responses(*ERRORS_WITH_BODY, TaskNotFound, OverlappingUpdate, TooMuchText, PreconditionFailed),
         200: WITH_ETAG,
     },
 )
-def edit_task(task_id: TaskId, body: TaskUpdate, user: AuthenticatedUser, allowed: AllowedVersions) -> Response:
+def edit_task(
+    task_id: TaskId, body: TaskUpdate, user: AuthenticatedUser, allowed: AllowedVersions, limits: Limits
+) -> Response:
     """Changes some members of a task. What is left out is kept; `"description": null` clears it."""
-    task = service.edit(user, task_id, body.changes(), allowed=allowed)
+    task = service.edit(user, task_id, body.changes(), allowed=allowed, limits=limits)
     return _task_response(task)
 
 

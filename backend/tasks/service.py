@@ -14,6 +14,7 @@ from backend.auth.current_user import CurrentUser
 from backend.database.transactions import Rows
 from backend.errors import ApiError, Conflict, NotFound, PreconditionFailed
 from backend.tasks import statements
+from backend.tasks.limits import TaskLimits
 
 Versions = Collection[int] | None
 """The versions that `If-Match` allows; None allows any."""
@@ -25,12 +26,6 @@ class TaskNotFound(NotFound):
     """The id is unknown, or the task belongs to another user. The answer is the same, so that nothing is disclosed."""
 
     message = "Task not found."
-
-
-class TooManyTasks(Conflict):
-    """The user has reached `tasks_per_user`, which keeps a list within the size of one answer."""
-
-    message = "You have as many tasks as can be stored. Please delete some first."
 
 
 class OverlappingUpdate(Conflict):
@@ -48,15 +43,14 @@ def list_as_json(user: CurrentUser) -> str:
     return f"[{members or ''}]"
 
 
-def create(user: CurrentUser, *, title: str, description: str | None, tasks_per_user: int) -> TaskRow:
+def create(user: CurrentUser, *, title: str, description: str | None, limits: TaskLimits) -> TaskRow:
     """Store a new task of the user (FR-015, FR-016).
 
-    :raises TooManyTasks: the user has `tasks_per_user` of them already
+    :raises TooManyTasks: the user has as many tasks as the limits allow
+    :raises TooMuchText: with this one, the user's tasks would be larger than the limits allow
     """
-    created = user.run(statements.CREATE, new_title=title, new_description=description or None, limit=tasks_per_user)
-    if not created:
-        raise TooManyTasks
-    return created[0]
+    [created] = limits.run(user, statements.CREATE, new_title=title, new_description=description or None)
+    return created
 
 
 def get(user: CurrentUser, task_id: UUID) -> TaskRow:
@@ -70,12 +64,15 @@ def get(user: CurrentUser, task_id: UUID) -> TaskRow:
     return found[0]
 
 
-def edit(user: CurrentUser, task_id: UUID, changes: Mapping[str, Any], *, allowed: Versions) -> TaskRow:
+def edit(
+    user: CurrentUser, task_id: UUID, changes: Mapping[str, Any], *, allowed: Versions, limits: TaskLimits
+) -> TaskRow:
     """Change some of a task's members (FR-020).
 
     :raises TaskNotFound: the id is unknown, or the task belongs to another user
     :raises PreconditionFailed: its version is not among the allowed ones
     :raises OverlappingUpdate: another request changed it meanwhile
+    :raises TooMuchText: it would become longer, and the user's tasks larger than the limits allow
     """
     new = {
         "new_title": changes.get("title"),
@@ -83,7 +80,8 @@ def edit(user: CurrentUser, task_id: UUID, changes: Mapping[str, Any], *, allowe
         "new_description": changes.get("description") or None,
         "new_completed": changes.get("completed"),
     }
-    return _changed(user.run(statements.EDIT, task_id=task_id, versions=allowed, **new), allowed, OverlappingUpdate)
+    rows = limits.run(user, statements.EDIT, task_id=task_id, versions=allowed, **new)
+    return _changed(rows, allowed, OverlappingUpdate)
 
 
 def toggle(user: CurrentUser, task_id: UUID, *, allowed: Versions) -> TaskRow:

@@ -65,14 +65,11 @@ def _json_column(name: str) -> ColumnElement[Any]:
 LIST = select_json_list(TaskPublic)
 GET = select(TABLE).where(IS_THE_TASK)
 
-_values = (cast(bindparam("new_title"), Text), cast(bindparam("new_description"), Text), OWNER)
-_if_there_is_room = select(*_values).where(func.has_room_for_task(bindparam("limit")))
+_NEW_TASK = select(cast(bindparam("new_title"), Text), cast(bindparam("new_description"), Text), OWNER)
 CREATE = (
-    insert(TABLE)
-    .from_select(["title", "description", "user_id"], _if_there_is_room, include_defaults=False)
-    .returning(TABLE)
+    insert(TABLE).from_select(["title", "description", "user_id"], _NEW_TASK, include_defaults=False).returning(TABLE)
 )
-"""No row where the user has `limit` tasks already."""
+"""`values` would also name the columns for which the model has a default, and the user may not set those."""
 
 _SEEN = select(TABLE.c.id, TABLE.c.version).where(IS_THE_TASK).cte("seen").prefix_with("materialized")
 _IS_SEEN = and_(IS_OWN, TABLE.c.id == _SEEN.c.id)

@@ -4,7 +4,7 @@ This is no protection against SQL injection: an attacker who can send any SQL ca
 has the rights of the login again. The roles guard against mistakes in our own queries.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,7 +20,7 @@ from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from backend.app import create_app
-from backend.auth.current_user import BIND_TO_USER, AuthenticatedUser, CurrentUser
+from backend.auth.current_user import BIND_TO_USER, NO_SETTINGS, AuthenticatedUser, CurrentUser
 from backend.database.failures import DatabaseUnavailable
 from backend.database.roles import AUTH_ROLE
 from backend.database.transactions import Database, Rows
@@ -35,7 +35,7 @@ from backend.tasks import service
 from dev.embedded_postgres.server import EmbeddedPostgres
 from tests.conftest import MakeClient, MakeSettings
 from tests.support.applications import close
-from tests.support.checked_users import current_user, sign_in_check
+from tests.support.checked_users import LIMITS, current_user, sign_in_check
 from tests.support.database_copy import DatabaseCopy, connect
 from tests.support.database_fixtures import Logged, levels_of_unavailable
 from tests.support.people import Person
@@ -170,6 +170,11 @@ STATEMENTS_ON_TASKS: list[Statement] = [
     ("truncate tasks", ()),
     ("copy tasks to stdout", ()),
     ("lock table tasks", ()),
+    ("select * from task_totals", ()),
+    ("insert into task_totals values ($1, 0, 0)", (SOME_ID,)),
+    ("update task_totals set tasks = 0, bytes = 0", ()),
+    ("delete from task_totals", ()),
+    ("truncate task_totals", ()),
     ("select has_room_for_task(1)", ()),
     ("select set_config('app.user_id', $1, true), (select count(*) from tasks)", (str(SOME_ID),)),
     (f"select {BECOME_USER}, (select count(*) from tasks)", (str(SOME_ID),)),
@@ -197,15 +202,21 @@ def test_without_a_check_a_flight_that_reads_is_refused_too(two_users: TwoUsers)
 class UncheckedUser(CurrentUser):
     """A user whose statements lack the check."""
 
-    def _checked(self, send: Callable[..., Rows], statement: Executable, parameters: dict[str, Any]) -> Rows:
+    def _checked(
+        self,
+        send: Callable[..., Rows],
+        statement: Executable,
+        parameters: Mapping[str, Any],
+        settings: Mapping[str, str] = NO_SETTINGS,
+    ) -> Rows:
         return send(statement, {**parameters, "owner_id": self.id})
 
 
 OPERATIONS: dict[str, Callable[[CurrentUser, UUID], object]] = {
     "list": lambda user, _: service.list_as_json(user),
-    "create": lambda user, _: service.create(user, title="Mine now", description=None, tasks_per_user=100),
+    "create": lambda user, _: service.create(user, title="Mine now", description=None, limits=LIMITS),
     "get": service.get,
-    "edit": lambda user, task_id: service.edit(user, task_id, {"title": "Mine now"}, allowed=None),
+    "edit": lambda user, task_id: service.edit(user, task_id, {"title": "Mine now"}, allowed=None, limits=LIMITS),
     "toggle": lambda user, task_id: service.toggle(user, task_id, allowed=None),
     "delete": lambda user, task_id: service.remove(user, task_id, allowed=None),
 }
@@ -377,8 +388,9 @@ def test_inserting_an_own_task_needs_no_access_to_the_users_table(two_users: Two
     assert len(two_users.stored_tasks(two_users.ada)) == TASKS_OF_EACH + 1
 
 
+OTHER_TABLES = ("users", "refresh_tokens", "rate_limits", "alembic_version", "task_totals")
 STATEMENTS_BEYOND_TASKS: list[Statement] = [
-    *((f"select * from {table}", ()) for table in ("users", "refresh_tokens", "rate_limits", "alembic_version")),
+    *((f"select * from {table}", ()) for table in OTHER_TABLES),
     ("select password_hash from users where email <> $1", ("",)),
     ("select id from refresh_tokens where user_id <> $1", (SOME_ID,)),
     ("select key from rate_limits where key <> $1", ("",)),
@@ -391,6 +403,11 @@ STATEMENTS_BEYOND_TASKS: list[Statement] = [
     ("update tasks set created_at = now()", ()),
     ("insert into tasks (id, title, user_id) values (uuid_v7(), 'x', uuid_v7())", ()),
     ("truncate tasks", ()),
+    ("insert into task_totals values ($1, 0, 0)", (SOME_ID,)),
+    ("update task_totals set tasks = 0, bytes = 0", ()),
+    ("delete from task_totals", ()),
+    ("truncate task_totals", ()),
+    ("alter table task_totals disable row level security", ()),
     ("alter table tasks disable row level security", ()),
     ("drop table tasks", ()),
     ("drop policy own_tasks on tasks", ()),

@@ -1,3 +1,62 @@
+CREATE FUNCTION public.count_tasks() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+        declare
+            changes task_totals[];
+            change task_totals;
+            total task_totals;
+        begin
+            if tg_op = 'INSERT' then
+                changes := array(
+                    select row(user_id, count(*), sum(task_bytes(title, description)))::task_totals
+                    from added group by user_id order by user_id
+                );
+            elsif tg_op = 'UPDATE' then
+                changes := array(
+                    select row(user_id, sum(tasks), sum(bytes))::task_totals
+                    from (
+                        select user_id, 1 as tasks, task_bytes(title, description) as bytes from added
+                        union all
+                        select user_id, -1, -task_bytes(title, description) from removed
+                    ) changed
+                    group by user_id having sum(tasks) <> 0 or sum(bytes) <> 0 order by user_id
+                );
+            elsif tg_op = 'DELETE' then
+                changes := array(
+                    select row(user_id, -count(*), -sum(task_bytes(title, description)))::task_totals
+                    from removed group by user_id order by user_id
+                );
+            else
+                delete from task_totals;
+                return null;
+            end if;
+
+            foreach change in array changes loop
+                if tg_op = 'DELETE' then  -- there are no totals any more if the account is being deleted
+                    update task_totals t set tasks = t.tasks + change.tasks, bytes = t.bytes + change.bytes
+                    where t.user_id = change.user_id;
+                    continue;
+                end if;
+                insert into task_totals as t values (change.user_id, change.tasks, change.bytes)
+                on conflict (user_id) do update set tasks = t.tasks + excluded.tasks, bytes = t.bytes + excluded.bytes
+                returning t.* into total;
+                if change.tasks > 0
+                    and total.tasks > nullif(current_setting('app.tasks_per_user', true), '')::bigint
+                then
+                    raise check_violation using constraint = 'tasks_per_user', table = 'tasks',
+                        message = 'this user has as many tasks as app.tasks_per_user allows';
+                end if;
+                if change.bytes > 0
+                    and total.bytes > nullif(current_setting('app.task_bytes_per_user', true), '')::bigint
+                then
+                    raise check_violation using constraint = 'task_bytes_per_user', table = 'tasks',
+                        message = 'this user has as many bytes of tasks as app.task_bytes_per_user allows';
+                end if;
+            end loop;
+            return null;
+        end $$;
+
 CREATE FUNCTION public.has_room_for_task(tasks_per_user integer) RETURNS boolean
     LANGUAGE plpgsql
     AS $$
@@ -18,6 +77,12 @@ CREATE FUNCTION public.set_updated_at() RETURNS trigger
             new.updated_at := clock_timestamp();
             return new;
         end $$;
+
+CREATE FUNCTION public.task_bytes(title text, description text) RETURNS bigint
+    LANGUAGE sql STABLE
+    AS $$
+            select 223 + octet_length(to_json(title)::text) + coalesce(octet_length(to_json(description)::text), 4)
+        $$;
 
 CREATE FUNCTION public.uuid_v7() RETURNS uuid
     LANGUAGE sql PARALLEL SAFE
@@ -61,6 +126,13 @@ CREATE TABLE public.refresh_tokens (
     rotations timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL
 );
 
+CREATE TABLE public.task_totals (
+    user_id uuid NOT NULL,
+    tasks integer NOT NULL,
+    bytes bigint NOT NULL
+)
+WITH (fillfactor='70');
+
 CREATE TABLE public.tasks (
     id uuid DEFAULT public.uuid_v7() NOT NULL,
     title text NOT NULL,
@@ -94,6 +166,9 @@ ALTER TABLE ONLY public.rate_limits
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT pk_refresh_tokens PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.task_totals
+    ADD CONSTRAINT pk_task_totals PRIMARY KEY (user_id);
+
 ALTER TABLE ONLY public.tasks
     ADD CONSTRAINT pk_tasks PRIMARY KEY (id);
 
@@ -111,6 +186,14 @@ CREATE INDEX ix_refresh_tokens_user_id ON public.refresh_tokens USING btree (use
 
 CREATE INDEX ix_tasks_user_id_created_at_id ON public.tasks USING btree (user_id, created_at, id);
 
+CREATE TRIGGER tasks_count_deleted AFTER DELETE ON public.tasks REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION public.count_tasks();
+
+CREATE TRIGGER tasks_count_inserted AFTER INSERT ON public.tasks REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION public.count_tasks();
+
+CREATE TRIGGER tasks_count_truncated AFTER TRUNCATE ON public.tasks FOR EACH STATEMENT EXECUTE FUNCTION public.count_tasks();
+
+CREATE TRIGGER tasks_count_updated AFTER UPDATE ON public.tasks REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION public.count_tasks();
+
 CREATE TRIGGER tasks_set_updated_at BEFORE UPDATE ON public.tasks FOR EACH ROW EXECUTE FUNCTION public.set_updated_at();
 
 CREATE TRIGGER users_set_updated_at BEFORE UPDATE ON public.users FOR EACH ROW EXECUTE FUNCTION public.set_updated_at();
@@ -118,15 +201,22 @@ CREATE TRIGGER users_set_updated_at BEFORE UPDATE ON public.users FOR EACH ROW E
 ALTER TABLE ONLY public.refresh_tokens
     ADD CONSTRAINT fk_refresh_tokens_user_id_users FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.task_totals
+    ADD CONSTRAINT fk_task_totals_user_id_users FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.tasks
     ADD CONSTRAINT fk_tasks_user_id_users FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
 
 CREATE POLICY own_tasks ON public.tasks TO todo_user USING ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid)) WITH CHECK ((user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid));
 
+ALTER TABLE public.task_totals ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.tasks ENABLE ROW LEVEL SECURITY;
 
 GRANT USAGE ON SCHEMA public TO todo_auth;
 GRANT USAGE ON SCHEMA public TO todo_user;
+
+REVOKE ALL ON FUNCTION public.count_tasks() FROM PUBLIC;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.rate_limits TO todo_auth;
 

@@ -13,7 +13,7 @@ from backend.postgres import Connection, DatabaseUrl, Opening, connection
 from backend.postgres.wire import Wire
 from backend.tasks import service
 from tests.conftest import MakeClient
-from tests.support.checked_users import current_user
+from tests.support.checked_users import LIMITS, current_user
 from tests.support.concurrency import at_once
 from tests.support.database_copy import DatabaseCopy
 from tests.support.database_fixtures import StartPooler
@@ -67,7 +67,7 @@ def create_too_late(
         user = current_user(person, Database(url, pool_size=0))
 
         def create(title: str) -> None:
-            service.create(user, title=title, description=None, tasks_per_user=100)
+            service.create(user, title=title, description=None, limits=LIMITS)
 
         def create_and_give_up(number: int) -> None:
             with pytest.raises(DatabaseUnavailable) as failed:

@@ -22,6 +22,7 @@ from backend.settings import Settings
 from backend.tasks import service
 from backend.tasks.service import TaskNotFound
 from tests.conftest import NO_LIMITS, SECRET, MakeSettings
+from tests.support.checked_users import LIMITS
 from tests.support.concurrency import at_once
 from tests.support.database_copy import DatabaseCopy
 from tests.support.database_fixtures import StartPooler
@@ -101,7 +102,7 @@ class Client:
     def create(self) -> None:
         stored = StoredTask(self._text(), self.random.choice([None, self._text()]))
         created = self._run(
-            lambda: service.create(self.user, title=stored.title, description=stored.description, tasks_per_user=10_000)
+            lambda: service.create(self.user, title=stored.title, description=stored.description, limits=LIMITS)
         )
         if created is not None:
             self.tasks[created.id] = stored
@@ -109,7 +110,7 @@ class Client:
 
     def edit(self) -> None:
         task_id, changes = self._any_task(), {"title": self._text(), "description": self._text()}
-        edited = self._run(lambda: service.edit(self.user, task_id, changes, allowed=None))
+        edited = self._run(lambda: service.edit(self.user, task_id, changes, allowed=None, limits=LIMITS))
         if edited is not None:
             stored = self.tasks[task_id]
             stored.title, stored.description = changes["title"], changes["description"]
@@ -138,7 +139,7 @@ class Client:
         foreign, refused = self.foreign, NotAuthenticated if self.has_ended else TaskNotFound
         operations: list[Callable[[], object]] = [
             lambda: service.get(self.user, foreign),
-            lambda: service.edit(self.user, foreign, {"title": "stolen"}, allowed=None),
+            lambda: service.edit(self.user, foreign, {"title": "stolen"}, allowed=None, limits=LIMITS),
             lambda: service.toggle(self.user, foreign, allowed=None),
             lambda: service.remove(self.user, foreign, allowed=None),
         ]

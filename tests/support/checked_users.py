@@ -4,8 +4,12 @@ from backend.auth.current_user import BIND_TO_USER, CurrentUser
 from backend.auth.tokens import Kind, Tokens
 from backend.database.transactions import Database
 from backend.postgres import Check
+from backend.tasks.limits import TaskLimits
 from tests.conftest import SECRET
 from tests.support.people import Person
+
+LIMITS = TaskLimits(tasks=10_000, bytes=3_100_000)
+"""The limits of tests that do not reach them."""
 
 
 def current_user(person: Person, database: Database) -> CurrentUser:
