@@ -27,6 +27,7 @@ NUMBERS = {
     "SIGNUP_WINDOW_SECONDS": (600, 1, 86_400),
     "REFRESHES_PER_SIGN_IN": (60, 1, 10_000),
     "TASKS_PER_USER": (10_000, 1, 100_000),
+    "TASK_BYTES_PER_USER": (3_100_000, 20_000, 3_100_000),
 }
 """Default, smallest and largest value of every number."""
 NO_ORIGINS = [

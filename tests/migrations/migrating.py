@@ -1,14 +1,19 @@
-"""`make migrate`, as a process of its own."""
+"""Migrations as tests run them: `make migrate` as a process of its own, and single steps."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from backend.migrations.apply import alembic_config
+from backend.migrations.apply import alembic_config, owner_engine
+from backend.postgres.url import DatabaseUrl
 from dev.paths import CHECKOUT
 from tests.conftest import ORIGIN, SECRET
+from tests.support.database_copy import DatabaseCopy
 
 HEAD = ScriptDirectory.from_config(alembic_config()).get_current_head()
 """The revision of a database that is up to date."""
@@ -26,3 +31,13 @@ def start_migrating(direct_url: str, database_url: str, *arguments: str) -> subp
         [sys.executable, "-m", "backend.migrations", *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=CHECKOUT, env=os.environ | environment,
     )  # fmt: skip
+
+
+@contextmanager
+def alembic(database: DatabaseCopy) -> Iterator[Config]:
+    """Alembic's configuration for the database."""
+    with owner_engine(DatabaseUrl.parse(database.owner_url)).connect() as connection:
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        yield config
+        connection.commit()

@@ -1,19 +1,15 @@
 """Upgrades and downgrades lose no rows, even when several processes upgrade at once."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 from alembic import command
-from alembic.config import Config
 
-from backend.migrations.apply import alembic_config, migrate, owner_engine
-from backend.postgres.url import DatabaseUrl
+from backend.migrations.apply import migrate
 from dev.embedded_postgres.server import EmbeddedPostgres
 from tests.conftest import MakeClient
-from tests.migrations.migrating import HEAD, start_migrating
+from tests.migrations.migrating import HEAD, alembic, start_migrating
 from tests.migrations.schema import PATH, dump
 from tests.support.database_copy import DatabaseCopy
 from tests.support.people import Person
@@ -24,16 +20,6 @@ ALL_ROWS = [
     "select md5(string_agg(jsonb_strip_nulls(to_jsonb(r) - 'rotations')::text, ',' order by id)) from refresh_tokens r",
 ]
 """All rows, without what only one revision has: null members, and the times that a downgrade may forget."""
-
-
-@contextmanager
-def alembic(database: DatabaseCopy) -> Iterator[Config]:
-    """Alembic's configuration for the database."""
-    with owner_engine(DatabaseUrl.parse(database.owner_url)).connect() as connection:
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        yield config
-        connection.commit()
 
 
 def tables_of(database: DatabaseCopy) -> set[str]:

@@ -49,6 +49,12 @@ def test_the_schema_is_the_committed_one(fresh_database: DatabaseCopy) -> None:
         "grant select on users to public",
         "drop index ix_tasks_user_id_created_at_id",
         "alter function has_room_for_task(integer) security definer",
+        "alter function count_tasks() security invoker",
+        "alter function count_tasks() reset all",
+        "grant execute on function count_tasks() to public",
+        "grant select on task_totals to todo_user",
+        "alter table task_totals disable row level security",
+        "drop trigger tasks_count_updated on tasks",
     ],
 )
 def test_the_comparison_notices_what_alembic_does_not(fresh_database: DatabaseCopy, loss: str) -> None:

@@ -125,7 +125,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop the totals. An upgrade counts again."""
-    op.execute("lock table users, tasks in access exclusive mode")  # the order in which an account is deleted
+    # Dropping a foreign key locks out readers of both tables. Tasks come first, because a create locks them first.
+    op.execute("lock table tasks, users in access exclusive mode")
     for name in TRIGGERS:
         op.execute(f"drop trigger tasks_count_{name} on tasks")
     op.execute("drop function count_tasks()")
