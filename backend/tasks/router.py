@@ -10,6 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from backend.auth.current_user import AuthenticatedUser
 from backend.errors import (
+    AnswerTooLarge,
     MalformedRequest,
     NotAuthenticated,
     PayloadTooLarge,
@@ -80,7 +81,7 @@ Limits = Annotated[TaskLimits, Depends(part(TaskLimits))]
     summary="List your tasks",
     response_description="Your tasks.",
     response_model=list[TaskPublic],
-    responses=error_responses(*COMMON_ERRORS),
+    responses=error_responses(*COMMON_ERRORS, AnswerTooLarge),
 )
 def list_tasks(user: AuthenticatedUser) -> Response:
     """Gives all of your tasks, oldest first. The list is empty if you have none."""

@@ -30,7 +30,7 @@ ALARMS = {
     "RefreshTokenReuseAlarm": ("GreaterThanOrEqualToThreshold", 1),
     "CostAlarm": ("GreaterThanThreshold", "5"),
 }
-COUNTED = ("DatabaseUnavailable", "RefreshTokenReuse", "RateLimited", "UnhandledError", "ColdStart")
+COUNTED = ("DatabaseUnavailable", "RefreshTokenReuse", "RateLimited", "UnhandledError", "AnswerTooLarge", "ColdStart")
 
 
 def widgets(stack: Stack) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The migration that counts what every user has stored, on databases that were filled before it."""
 
+import re
 import threading
 from collections.abc import Iterator
 
@@ -11,6 +12,7 @@ from backend.auth.current_user import BIND_TO_USER
 from backend.database.roles import AUTH_ROLE
 from backend.postgres import Connection, Flight, Opening
 from backend.postgres.url import DatabaseUrl
+from dev.paths import CHECKOUT
 from tests.conftest import MakeClient
 from tests.migrations.migrating import alembic
 from tests.support.checked_users import sign_in_check
@@ -24,6 +26,7 @@ CREATE_OF_THE_VERSION_BEFORE = (
     "where has_room_for_task(cast($3 as integer)) returning id"
 )
 WRITERS = 4
+DECISION = CHECKOUT / "docs" / "decisions" / "0014-a-list-is-json-from-postgresql.md"
 
 pytestmark = pytest.mark.spec("SC-013", "SC-010")
 
@@ -55,6 +58,12 @@ def create_as_the_version_before(connection: Connection, person: Person, *, task
     assert check.statement == BIND_TO_USER, "the version before set the user, and no limits"
     parameters = ("from the version before", person.id, tasks_per_user)
     return len(connection.execute(CREATE_OF_THE_VERSION_BEFORE, parameters, Flight(check=check)).rows)
+
+
+def statements_of_the_decision() -> list[str]:
+    """The SQL that decision 14 gives to operators, statement by statement."""
+    blocks = re.findall(r"```sql\n(.*?)```", DECISION.read_text(), re.DOTALL)
+    return [statement for block in blocks for statement in block.strip().split("\n")]
 
 
 def upgrade(database: DatabaseCopy) -> None:
@@ -143,3 +152,20 @@ def test_an_account_that_is_deleted_while_the_migration_counts_leaves_no_totals(
         migration.join()
 
         assert owner.run("select * from task_totals") == []
+
+
+def test_the_operators_statements_find_the_largest_account_and_count_again(
+    fresh_database: DatabaseCopy, ada: Person
+) -> None:
+    largest, *recount = statements_of_the_decision()
+    with fresh_database.connect_as_owner() as owner:
+        owner.run("alter table tasks disable trigger user")
+        add_tasks(owner, ada.id, 7)
+        owner.run("alter table tasks enable trigger user")
+        wrong_before = wrong_totals(owner)
+
+        for statement in recount:
+            owner.run(statement)
+
+        assert (wrong_before, wrong_totals(owner)) == ([ada.id], [])
+        assert owner.run(largest) == [[ada.email, *totals(owner, ada.id)]]

@@ -26,8 +26,8 @@ def upgrade() -> None:
     The version before does not know the table, and works: the triggers count its writes too. It still calls
     `has_room_for_task`, so that stays.
 
-    Writes of tasks, sign-ups and deletions of accounts wait until this migration has committed. In a database with
-    three million tasks that takes about half a minute.
+    Writes of tasks, sign-ups and deletions of accounts wait until this migration has committed: about three seconds
+    for a million tasks.
     """
     # Nothing may be written between the counting and the first trigger. Users come first, because the deletion of an
     # account locks them first as well: in another order the two could wait for each other.
