@@ -34,7 +34,8 @@ ORIGIN = "http://localhost:3000"
 NO_LIMITS: dict[str, Any] = {
     name: 10_000
     for name in Settings.model_fields
-    if name.startswith("signin_failures_") or name in ("signups_per_address", "refreshes_per_sign_in")
+    if name.startswith("signin_failures_")
+    or name in ("signups_per_address", "refreshes_per_sign_in", "sign_ins_per_account")
 }
 """Settings for tests that are not about rate limits: the largest values that they accept."""
 
