@@ -1,5 +1,6 @@
 """What a request's body may be, before its members are validated."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from uuid import uuid4
@@ -7,8 +8,10 @@ from uuid import uuid4
 import httpx2
 import pytest
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
 from backend.app import create_app
+from backend.web.middleware import BodyLimit
 from tests.conftest import MakeSettings
 from tests.support.contract import OPERATIONS, WITH_BODY
 from tests.support.people import PASSWORD, Person
@@ -225,3 +228,26 @@ def test_a_megabyte_is_413_and_the_connection_can_be_used_again(server: str, chu
 
             assert (refused.status_code, refused.json()) == (413, TOO_LARGE)
             assert welcome.status_code == 200
+
+
+@pytest.mark.spec("NFR-004")
+def test_a_body_that_its_client_breaks_off_reaches_no_endpoint() -> None:
+    """What has arrived may be valid JSON by itself."""
+    arriving: list[Message] = [
+        {"type": "http.request", "body": b'{"title": "Buy milk"}', "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    reached: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        reached.append("the endpoint")
+
+    async def receive() -> Message:
+        return arriving.pop(0)
+
+    async def send(message: Message) -> None:
+        reached.append("the client, who has left")
+
+    asyncio.run(BodyLimit(app)({"type": "http"}, receive, send))
+
+    assert (reached, arriving) == ([], [])
