@@ -4,6 +4,7 @@ It knows no framework. `web/error_handlers.py` turns an error into an answer, `w
 with the same classes, so that the OpenAPI document and the answers cannot differ.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -126,13 +127,19 @@ class Unprocessable(ApiError):
 
 
 class RateLimited(ApiError):
-    """Too many attempts (NFR-005)."""
+    """Too many attempts (NFR-005).
+
+    The sentence says how long to wait, because frontends show it and do not read `Retry-After`.
+    """
 
     status = 429
-    message = "Too many attempts. Please wait before you try again."
+    message = "Too many attempts. Please try again in 12 minutes."
 
     def __init__(self, retry_after_seconds: int) -> None:
-        super().__init__(headers={"Retry-After": str(retry_after_seconds)})
+        super().__init__(
+            f"Too many attempts. Please try again in {_in_words(retry_after_seconds)}.",
+            headers={"Retry-After": str(retry_after_seconds)},
+        )
 
 
 class Unavailable(ApiError):
@@ -140,3 +147,12 @@ class Unavailable(ApiError):
 
     status = 503
     message = "The service is unavailable for a moment. Please try again."
+
+
+def _in_words(seconds: int) -> str:
+    """A time in its largest unit, rounded up: `45 seconds`, `1 minute`, `3 hours`."""
+    count, unit = seconds, "second"
+    for larger in ("minute", "hour"):
+        if count >= 60:
+            count, unit = math.ceil(count / 60), larger
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"

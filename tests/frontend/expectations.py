@@ -13,7 +13,7 @@ SENTENCES = {
     "412": "This was changed in the meantime. Please reload it and try again.",
     "413": "The request body is too large: at most 64 KiB are accepted.",
     "422": "title: must not be empty",
-    "429": "Too many attempts. Please wait before you try again.",
+    "429": "Too many attempts. Please try again in 15 minutes.",
     "500": "Something went wrong on our side. Please try again.",
     "503": "The service is unavailable for a moment. Please try again.",
 }
