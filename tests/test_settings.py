@@ -153,6 +153,34 @@ def test_an_origin_is_a_scheme_and_a_host_and_never_a_pattern(environment: pytes
     assert "\n" not in line
 
 
+@pytest.mark.spec("FR-039", "SC-014")
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        ("", ()),
+        ("traceparent", ("traceparent",)),
+        (" X-Trace-Id,,sentry-trace , b3", ("X-Trace-Id", "sentry-trace", "b3")),
+    ],
+)
+def test_further_cors_headers_are_separated_by_commas(
+    environment: pytest.MonkeyPatch, value: str, names: tuple[str, ...]
+) -> None:
+    environment.setenv("CORS_EXTRA_HEADERS", value)
+
+    assert load_settings().cors_extra_headers == names
+
+
+@pytest.mark.spec("FR-039", "SC-014")
+@pytest.mark.parametrize("value", ["*", "traceparent,*", "X Trace", "X-Trace: 1", "x\r\ny", "é", "x_y", "a;b", '"x"'])
+def test_what_is_no_name_of_a_header_is_refused(environment: pytest.MonkeyPatch, value: str) -> None:
+    environment.setenv("CORS_EXTRA_HEADERS", value)
+
+    assert complaint() == (
+        "Configuration: CORS_EXTRA_HEADERS: must be names of request headers, like traceparent,X-Trace-Id, "
+        "separated by commas, never *"
+    )
+
+
 @pytest.mark.spec("SC-014", "NFR-021")
 @pytest.mark.parametrize(("name", "limits"), NUMBERS.items(), ids=NUMBERS)
 def test_numbers_have_limits(environment: pytest.MonkeyPatch, name: str, limits: tuple[int, int, int]) -> None:

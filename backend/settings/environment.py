@@ -30,6 +30,7 @@ BUNDLED_CERTIFICATES = Path(__file__).resolve().parents[2] / "certificates"
 ORIGIN = re.compile(r"https?://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(?::[1-9]\d{0,4})?")
 """An origin as browsers send it (RFC 6454, 6.2): lower case, other letters as Punycode, no user, no default port."""
 HEADER_NAME = r"^[A-Za-z0-9-]{1,100}$"
+"""The names of headers that are in use. RFC 9110, 5.6.2, allows more, among them `*`, which CORS reads as any."""
 
 SettingsType = TypeVar("SettingsType", bound="DatabaseSettings")
 
@@ -122,6 +123,8 @@ class Settings(DatabaseSettings):
     better_auth_secret_previous: SecretStr | None = None
     frontend_url: Annotated[tuple[str, ...], NoDecode]
 
+    cors_extra_headers: Annotated[tuple[str, ...], NoDecode] = ()
+
     access_token_expire_minutes: int = Field(default=15, ge=1, le=24 * 60)
     refresh_token_expire_days: int = Field(default=7, ge=1, le=365)
     refresh_reuse_leeway_seconds: int = Field(default=30, ge=0, le=300)
@@ -177,6 +180,22 @@ class Settings(DatabaseSettings):
                     "scheme, host and port, without a path, never *"
                 )
         return origins
+
+    @field_validator("cors_extra_headers", mode="before")
+    @classmethod
+    def _split_header_names(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+
+    @field_validator("cors_extra_headers")
+    @classmethod
+    def _header_names_are_exact(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(HEADER_NAME, name) for name in names):
+            raise ValueError(
+                "must be names of request headers, like traceparent,X-Trace-Id, separated by commas, never *"
+            )
+        return names
 
     @field_validator("log_level", mode="before")
     @classmethod
