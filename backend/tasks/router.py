@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Path, Response
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from pydantic import BeforeValidator
 from pydantic.json_schema import SkipJsonSchema
 
@@ -24,7 +24,7 @@ from backend.tasks.schemas import TaskCreate, TaskPublic, TaskUpdate
 from backend.tasks.service import OverlappingUpdate, TaskNotFound, TaskRow, Versions
 from backend.web.openapi import error_responses
 from backend.web.parts import part
-from backend.web.routing import ApiRoute
+from backend.web.routing import ApiRoute, base_path
 
 COMMON_ERRORS = (NotAuthenticated, PayloadTooLarge, Unavailable)
 ERRORS_WITH_BODY = (*COMMON_ERRORS, MalformedRequest, Unprocessable)
@@ -36,6 +36,7 @@ UUID_PATTERN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNOR
 """The spelling of RFC 9562, 4. Pydantic accepts three more, but a task must have only one address."""
 
 WITH_ETAG: dict[str, Any] = {"headers": {"ETag": {}}}
+WITH_ETAG_AND_LOCATION: dict[str, Any] = {"headers": {"ETag": {}, "Location": {}}}
 TASK_LINKS = {
     name: {"operationId": name, "parameters": {"task_id": "$response.body#/id"}}
     for name in ("get_task", "edit_task", "toggle_task", "delete_task")
@@ -97,13 +98,15 @@ def list_tasks(user: AuthenticatedUser) -> Response:
     response_model=TaskPublic,
     responses={
         **error_responses(*ERRORS_WITH_BODY, TooManyTasks, TooMuchText),
-        201: {**WITH_ETAG, "links": TASK_LINKS},
+        201: {**WITH_ETAG_AND_LOCATION, "links": TASK_LINKS},
     },
 )
-def create_task(body: TaskCreate, user: AuthenticatedUser, limits: Limits) -> Response:
+def create_task(body: TaskCreate, user: AuthenticatedUser, limits: Limits, request: Request) -> Response:
     """Creates a task of yours, which is not completed yet."""
     task = service.create(user, title=body.title, description=body.description, limits=limits)
-    return _task_response(task, 201)
+    answer = _task_response(task, 201)
+    answer.headers["Location"] = f"{base_path(request)}{router.prefix}/{task.id}"  # RFC 9110, 15.3.2
+    return answer
 
 
 @router.get(

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 
 from backend.errors import ApiError, InternalError, MalformedRequest, MethodNotAllowed, NotFound
 from backend.web import wording
@@ -54,11 +54,14 @@ def _from_framework(request: Request, error: HTTPException) -> ApiError:
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """The methods that the request's path supports (RFC 9110, 10.2.1). A single route knows only its own."""
+    """The methods that the request's path supports (RFC 9110, 10.2.1). A single route knows only its own.
+
+    HEAD is supported where GET is (`Head` in middleware.py).
+    """
     return [
         method
         for method in METHODS
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+        if any(_is_route(route, request, "GET" if method == "HEAD" else method) for route in request.app.routes)
     ]
 
 
@@ -70,3 +73,7 @@ def _from_validation(error: RequestValidationError) -> ApiError:
         if each["loc"] == ("body",) and (each["type"] == "missing" or isinstance(error.body, bytes)):
             return MalformedRequest()  # no body was sent, or FastAPI did not read it: it was not declared as JSON
     return wording.unprocessable(found)
+
+
+def _is_route(route: BaseRoute, request: Request, method: str) -> bool:
+    return route.matches({**request.scope, "method": method})[0] is Match.FULL

@@ -5,6 +5,7 @@ From the outside in, as `app.py` puts them together:
     RequestLog       the request's id, its access line, the headers of every answer
     CombinedHeaders  header lines of one name become one line
     Cors             the CORS headers, on errors too
+    Head             HEAD is answered like GET, without the body
     UnhandledErrors  an unexpected exception becomes a 500; inside Cors, because without CORS headers a browser reports
                      a network error in place of the status
     Gzip             compresses long answers
@@ -112,6 +113,27 @@ class Cors(CORSMiddleware):
             return response
         headers = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
         return error_response(PreflightRefused(headers=headers))
+
+
+class Head:
+    """Answers HEAD wherever there is GET, with the same status and headers, and no body (RFC 9110, 9.3.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_without_body(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        scope_of_get = {**scope, "method": "GET"}  # a copy: the server must still know that it was HEAD
+        try:
+            await self.app(scope_of_get, receive, send_without_body)
+        finally:
+            scope["route"] = scope_of_get.get("route")  # for the access log
 
 
 class Gzip(GZipMiddleware):

@@ -29,6 +29,8 @@ that is wrong. Only the gateway in front of the API differs: when too many reque
 **Two changes of one task.** Every answer with one task has an `ETag`. Send it as `If-Match` with a change: if the task
 has changed since, the answer is 412 and nothing is stored.
 
+**Monitors** may send `HEAD` wherever `GET` is described: the answer has the same status and headers, and no body.
+
 **Trying again.** 429 and 503 carry `Retry-After` in seconds. A 503 without it means that the change may have been
 stored.\
 """
@@ -50,6 +52,12 @@ HEADERS: dict[str, dict[str, Any]] = {
         "required": True,
         "schema": {"type": "string", "pattern": r'^"[1-9][0-9]{0,8}"$'},
         "example": '"3"',
+    },
+    "Location": {
+        "description": "The path of the new task on the same server (RFC 9110, 10.2.2).",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+        "example": "/api/tasks/0199f8c2-6a3e-7b1c-9d45-2f1e8a7b6c90",
     },
     "WWW-Authenticate": {
         "description": "How to authenticate (RFC 9110, 11.6.1).",

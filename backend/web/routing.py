@@ -49,6 +49,11 @@ class ApiRoute(APIRoute):
         return handle_strictly
 
 
+def base_path(request: Request) -> str:
+    """The prefix of the API's paths as a browser sees them: API Gateway's stage, or what a proxy has removed."""
+    return str(request.scope.get("root_path", "")) + str(getattr(request.state, "stage", ""))
+
+
 _runs_alone: ContextVar[bool] = ContextVar("runs_alone", default=False)
 """Whether the process has no other request than this one. Lambda's handler says so (`aws/handler.py`)."""
 

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from mangum import Mangum
@@ -119,6 +120,23 @@ def test_payload_format_1_0_loses_the_stage_only_where_the_path_has_it() -> None
 
     assert seen_scope(http_api)["path"] == "/api/tasks"
     assert seen_scope(rest_api)["path"] == "/api/tasks"
+
+
+@pytest.mark.spec("FR-015", "FR-018")
+@pytest.mark.parametrize(("stage", "prefix"), [("$default", ""), ("dev", "/dev"), ("api", "/api")])
+def test_the_location_of_a_new_task_has_the_stage(handle: Handle, stage: str, prefix: str) -> None:
+    credentials = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD}
+    token = json.loads(handle(http_event("POST", "/api/auth/signup", body=credentials))["body"])["access_token"]
+    create = http_event("POST", f"{prefix}/api/tasks", body={"title": "Buy milk"}, token=token)
+    create["requestContext"] |= {"stage": stage}
+
+    created = handle(create)
+    location = created["headers"]["location"]
+    found = http_event("GET", location, token=token)
+    found["requestContext"] |= {"stage": stage}
+
+    assert location == f"{prefix}/api/tasks/{json.loads(created['body'])['id']}"
+    assert handle(found)["statusCode"] == 200
 
 
 @pytest.mark.spec("NFR-005")

@@ -130,6 +130,36 @@ def test_cors_is_what_the_application_declares(deploy: Deploy) -> None:
     assert gateway["exposeHeaders"] == list(CORS_EXPOSED_HEADERS)
 
 
+@pytest.mark.spec("FR-039", "NFR-024")
+def test_further_request_headers_reach_api_gateway_and_the_function(deploy: Deploy) -> None:
+    stack = deploy(CorsExtraHeaders="traceparent,X-Trace-Id")
+
+    allowed = document(stack)["x-amazon-apigateway-cors"]["allowHeaders"]
+    variables = stack.only("AWS::Lambda::Function")["Environment"]["Variables"]
+    assert allowed == [*CORS_REQUEST_HEADERS, "traceparent", "X-Trace-Id"]
+    assert variables["CORS_EXTRA_HEADERS"] == "traceparent,X-Trace-Id"
+
+
+@pytest.mark.parametrize(
+    ("names", "is_taken"),
+    [
+        ("none", True),
+        ("traceparent,tracestate", True),
+        ("sentry-trace,baggage,X_Id", True),
+        ("", False),
+        ("*", False),
+        ("traceparent,*", False),
+        ("traceparent, tracestate", False),
+        ("traceparent,", False),
+        ("X-Trace:1", False),
+    ],
+)
+def test_only_names_of_headers_are_taken(deploy: Deploy, names: str, is_taken: bool) -> None:
+    pattern = deploy().template["Parameters"]["CorsExtraHeaders"]["AllowedPattern"]
+
+    assert bool(re.search(pattern, names)) is is_taken
+
+
 @pytest.mark.parametrize(
     ("origins", "is_taken"),
     [

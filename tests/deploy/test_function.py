@@ -157,6 +157,7 @@ def test_the_alias_serves_the_requests(stack: Stack) -> None:
     "change",
     [
         {"FrontendUrl": "https://todo.example.com"},
+        {"CorsExtraHeaders": "traceparent"},
         {"LogLevel": "DEBUG"},
         {"SecretName": "todo-api/other"},
         {"SecretVersionId": VERSION_ID},

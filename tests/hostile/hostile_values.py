@@ -135,7 +135,6 @@ NOT_IDS = [
 
 OTHER_METHODS = [
     *(
-        b"HEAD",
         b"TRACE",
         b"OPTIONS",
         b"PROPFIND",

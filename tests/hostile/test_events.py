@@ -105,7 +105,7 @@ def test_every_possible_gateway_request_is_answered_by_the_contract(
 
         answer = as_answer(handle(event))
 
-        check_contract(answer, method=b"GET")
+        check_contract(answer, method=method.encode())
 
     one_request()
     assert SECRET_MARK not in all_output()

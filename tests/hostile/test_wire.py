@@ -113,7 +113,7 @@ def test_a_method_that_a_path_does_not_have_is_405(server: str, subtests: pytest
             answer = answer_to(server, method, b"/api/tasks", [])
 
             assert answer.status == 405
-            assert answer.headers["allow"] == "GET, POST"
+            assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
 @pytest.mark.spec("FR-030", "NFR-025")

@@ -163,3 +163,12 @@ def test_is_stored_as_the_text_itself(ada: Person, owner: OwnerConnection) -> No
     stored = owner.run("select title, description from tasks where id = :id", id=task["id"])
 
     assert stored == [["👩‍👩‍👧‍👦 <b>", "世界"]]
+
+
+@pytest.mark.spec("FR-015", "FR-018")
+@pytest.mark.parametrize("path", ["/api/tasks", "/api/tasks/"])
+def test_the_answer_names_the_path_of_the_new_task(ada: Person, path: str) -> None:
+    created = ada.post(path, json={"title": "Buy milk"})
+
+    assert created.headers["Location"] == f"/api/tasks/{created.json()['id']}"
+    assert ada.get(created.headers["Location"]).json() == created.json()

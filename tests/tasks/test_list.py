@@ -45,7 +45,8 @@ def test_shows_each_task_as_it_is_now_in_its_old_place(ada: Person) -> None:
 @pytest.mark.spec("FR-017", "FR-042")
 def test_writes_a_task_with_the_same_text_as_every_other_endpoint(ada: Person) -> None:
     one_line = 'é 👩 "quotes" \\ / \u2028 </script> \u00a0'
-    path = f"/api/tasks/{ada.create_task(one_line, description=f'{one_line}\n\t\x01\x7f')['id']}"
+    task = ada.create_task(one_line, description=f"{one_line}\n\t\x01\x7f")
+    path = f"/api/tasks/{task['id']}"
 
     one, all_of_them = ada.get(path), ada.get("/api/tasks")
 

@@ -151,9 +151,9 @@ class TestCompression:
             assert "accept-encoding" in answer.headers["Vary"].lower()
 
     def test_a_small_list_is_not(self, ada: Person, add_many: AddMany) -> None:
-        add_many(ada, 100, 200)
+        add_many(ada, 3, 200)
         answer = ada.get("/api/tasks", headers={"Accept-Encoding": "gzip"})
-        assert 30_000 < len(answer.content) < GZIP_MINIMUM_BYTES
+        assert 1_000 < len(answer.content) < GZIP_MINIMUM_BYTES
         assert "Content-Encoding" not in answer.headers
 
     @pytest.mark.spec("SC-007")

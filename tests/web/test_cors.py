@@ -32,7 +32,7 @@ def test_the_frontend_may_read_every_answer(ada: Person) -> None:
 
     assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert response.headers["Access-Control-Allow-Credentials"] == "true"
-    assert response.headers["Access-Control-Expose-Headers"] == "Retry-After, ETag, X-Request-ID"
+    assert response.headers["Access-Control-Expose-Headers"] == "Retry-After, ETag, X-Request-ID, Location"
     assert "Origin" in response.headers["Vary"]
 
 
@@ -48,6 +48,26 @@ def test_the_frontend_may_send_every_operation(client: TestClient) -> None:
         assert {"Authorization", "Content-Type", "If-Match"} <= set(
             response.headers["Access-Control-Allow-Headers"].split(", ")
         )
+
+
+@pytest.mark.spec("FR-039", "NFR-024")
+def test_the_frontend_may_send_head_with_its_token(client: TestClient) -> None:
+    response = preflight(client, ORIGIN, "HEAD", "/api/tasks", "authorization")
+
+    assert response.status_code == 200
+    assert "HEAD" in response.headers["Access-Control-Allow-Methods"].split(", ")
+
+
+@pytest.mark.spec("FR-039", "NFR-024")
+def test_further_request_headers_may_be_allowed(make_client: MakeClient) -> None:
+    client = make_client(cors_extra_headers=" traceparent, X-Trace_Id ,")
+
+    allowed = preflight(client, ORIGIN, "POST", "/api/tasks", "authorization, content-type, traceparent, x-trace_id")
+    refused = preflight(client, ORIGIN, "POST", "/api/tasks", "traceparent, tracestate")
+
+    assert allowed.status_code == 200
+    assert {"traceparent", "X-Trace_Id", "If-Match"} <= set(allowed.headers["Access-Control-Allow-Headers"].split(", "))
+    assert refused.status_code == 400
 
 
 @pytest.mark.spec("FR-039", "NFR-004")

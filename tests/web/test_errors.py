@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from backend.errors import RateLimited
 from backend.tasks import service
 from tests.conftest import MakeClient
 from tests.support.people import PASSWORD, Person
@@ -37,14 +38,14 @@ def test_an_unknown_address_is_404(client: TestClient, path: str) -> None:
 
 
 ALLOWED = {
-    "/": "GET",
-    "/api/health": "GET",
+    "/": "GET, HEAD",
+    "/api/health": "GET, HEAD",
     "/api/auth/signup": "POST",
     "/api/auth/signin": "POST",
     "/api/auth/refresh": "POST",
     "/api/auth/signout": "POST",
-    "/api/tasks": "GET, POST",
-    f"/api/tasks/{UNKNOWN_ID}": "GET, PUT, DELETE",
+    "/api/tasks": "GET, HEAD, POST",
+    f"/api/tasks/{UNKNOWN_ID}": "GET, HEAD, PUT, DELETE",
     f"/api/tasks/{UNKNOWN_ID}/toggle": "PATCH",
 }
 
@@ -59,6 +60,29 @@ def test_an_unsupported_method_is_405_with_the_allowed_methods(client: TestClien
             assert response.status_code == 405, method
             assert response.headers["Allow"] == allowed
             assert response.json() == {"detail": "This address does not support that method."}
+
+
+@pytest.mark.spec("NFR-005", "NFR-027")
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (1, "1 second"),
+        (59, "59 seconds"),
+        (60, "1 minute"),
+        (61, "2 minutes"),
+        (720, "12 minutes"),
+        (3540, "59 minutes"),
+        (3541, "1 hour"),
+        (3600, "1 hour"),
+        (3601, "2 hours"),
+        (86_400, "24 hours"),
+    ],
+)
+def test_a_429_says_how_long_to_wait(seconds: int, words: str) -> None:
+    error = RateLimited(seconds)
+
+    assert error.detail == f"Too many attempts. Please try again in {words}."
+    assert error.headers == {"Retry-After": str(seconds)}
 
 
 @pytest.mark.spec("SC-008", "NFR-023")
@@ -186,7 +210,7 @@ def test_every_error_is_one_sentence_for_a_person(make_client: MakeClient, monke
         412: "This was changed in the meantime. Please reload it and try again.",
         413: "The request body is too large: at most 64 KiB are accepted.",
         422: "title: must not be empty",
-        429: "Too many attempts. Please wait before you try again.",
+        429: "Too many attempts. Please try again in 15 minutes.",
         500: WENT_WRONG,
         503: "The service is unavailable for a moment. Please try again.",
     }

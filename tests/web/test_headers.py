@@ -91,6 +91,32 @@ def test_a_long_list_is_compressed_when_the_client_accepts_it(ada: Person, accep
     assert response.json() == ada.tasks()
 
 
+@pytest.mark.spec("FR-020", "SC-017")
+def test_compression_changes_neither_the_etag_nor_what_it_is_good_for(ada: Person) -> None:
+    path = f"/api/tasks/{ada.create_task(description='x' * 2000)['id']}"
+
+    packed = ada.get(path, headers={"Accept-Encoding": "gzip"})
+    plain = ada.get(path, headers={"Accept-Encoding": "identity"})
+    changed = ada.put(path, json={"completed": True}, headers={"If-Match": packed.headers["ETag"]})
+
+    assert (packed.headers["Content-Encoding"], "Content-Encoding" in plain.headers) == ("gzip", False)
+    assert packed.headers["ETag"] == plain.headers["ETag"] == '"1"'
+    assert (changed.status_code, changed.headers["ETag"]) == (200, '"2"')
+
+
+@pytest.mark.spec("SC-007")
+def test_an_answer_under_2_kib_is_not_compressed(ada: Person) -> None:
+    short = ada.get("/api/tasks", headers={"Accept-Encoding": "gzip"})
+    ada.create_task(description="x" * (GZIP_MINIMUM_BYTES - 300))
+    still_short = ada.get("/api/tasks", headers={"Accept-Encoding": "gzip"})
+    ada.create_task()
+    long = ada.get("/api/tasks", headers={"Accept-Encoding": "gzip"})
+
+    assert len(still_short.content) < GZIP_MINIMUM_BYTES == 2048 < len(long.content)
+    assert [answer.headers.get("Content-Encoding") for answer in (short, still_short, long)] == [None, None, "gzip"]
+    assert int(long.headers["Content-Length"]) < len(long.content) / 2
+
+
 @pytest.mark.spec("SC-006", "NFR-004")
 def test_very_many_headers_are_combined_quickly() -> None:
     """It happens before authentication. Comparing each header with each other one took half a minute."""

@@ -15,6 +15,8 @@ from string import Template
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
+from backend.web.routing import base_path
+
 FOLDER = Path(__file__).parent
 PACKAGE = "fastapi_standalone_docs"
 PAGES = {"/docs": "docs.html", "/redoc": "redoc.html"}
@@ -47,7 +49,7 @@ def install(app: FastAPI) -> None:
     """Serve the pages and what they load. FastAPI's own, which load from a CDN, must be off."""
 
     def page(request: Request, *, name: str) -> Response:
-        values = {"title": escape(app.title), "root": escape(_base_path(request)), "version": version(PACKAGE)}
+        values = {"title": escape(app.title), "root": escape(base_path(request)), "version": version(PACKAGE)}
         return _file_response(FOLDER / name, Template((FOLDER / name).read_text()).substitute(values))
 
     def start_script(_: Request, *, name: str) -> Response:
@@ -72,8 +74,3 @@ def install(app: FastAPI) -> None:
 
 def _file_response(file: Path, content: str | None = None) -> Response:
     return Response(content or file.read_bytes(), headers=SECURITY_HEADERS, media_type=MEDIA_TYPES[file.suffix])
-
-
-def _base_path(request: Request) -> str:
-    """The prefix of the API's paths as a browser sees them: API Gateway's stage, or what a proxy has removed."""
-    return str(request.scope.get("root_path", "")) + str(getattr(request.state, "stage", ""))
