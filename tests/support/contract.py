@@ -16,6 +16,9 @@ OPERATIONS: list[tuple[str, str, dict[str, Any]]] = [
 ]
 PROTECTED = [(method, path) for method, path, operation in OPERATIONS if operation["security"]]
 WITH_BODY = [(method, path) for method, path, operation in OPERATIONS if "requestBody" in operation]
+REQUIRING_BODY = [
+    (method, path) for method, path, operation in OPERATIONS if operation.get("requestBody", {}).get("required")
+]
 
 
 def operation_of(method: str, path: str) -> dict[str, Any] | None:
