@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from dev.bundle.assemble import assemble
 from dev.bundle.target import PYTHON, Architecture
 from dev.bundle.verify import size_bytes, verify
 from dev.paths import CHECKOUT
+from dev.version import version_of
+from tests.conftest import ORIGIN, SECRET
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 ZIP_EPOCH_SECONDS = 315_532_800
@@ -58,6 +61,20 @@ def test_nothing_in_it_is_for_development(bundle: Path, pattern: str) -> None:
     found = [path.relative_to(bundle) for path in bundle.rglob(pattern)]
 
     assert found == []
+
+
+def test_it_tells_which_commit_it_was_built_from(bundle: Path) -> None:
+    program = "from backend.main import app; print(app.version, app.openapi()['info']['version'])"
+    environment = {
+        "DATABASE_URL": "postgresql://todo_api:password@localhost/todo",
+        "BETTER_AUTH_SECRET": SECRET,
+        "FRONTEND_URL": ORIGIN,
+    }
+    command = [sys.executable, "-S", "-B", "-c", program]
+    ran = subprocess.run(command, cwd=bundle, env=environment, check=True, capture_output=True, text=True)
+
+    version = version_of(CHECKOUT)
+    assert ran.stdout.split() == [version, version]
 
 
 def test_the_assets_of_the_documentation_pages_are_in_it(bundle: Path) -> None:

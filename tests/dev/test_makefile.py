@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.missing import skip_or_fail
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMMANDS_OF_PYENV = ("python3", "python3.11", "python3.12", "python3.13", "python3.14")
 SHIM = """#!/bin/sh
@@ -151,6 +153,41 @@ class TestCheckWorkflows:
         (copy / file).write_text(text.replace(good, bad, 1))
 
         assert self.check(copy).returncode != 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+class TestValidate:
+    @pytest.fixture
+    def copy(self, tmp_path: Path) -> Path:
+        """A copy of what is checked, and the environments with what checks it."""
+        shutil.copytree(CHECKOUT / ".github", tmp_path / ".github")
+        for file in ("Makefile", "template.yaml", "samconfig.toml", ".cfnlintrc", ".checkov.yaml"):
+            shutil.copy(CHECKOUT / file, tmp_path / file)
+        for name in (".venv-sam", ".venv-checkov"):
+            if not (CHECKOUT / name / "installed").exists():
+                skip_or_fail(f"{name} is not installed: `make validate` does it. Its checks are not tested")
+            (tmp_path / name).symlink_to(CHECKOUT / name)
+        return tmp_path
+
+    @pytest.mark.parametrize(
+        ("good", "bad", "reason"),
+        [
+            ("    UpdateReplacePolicy: Retain\n", "", "I3011"),
+            ("      KmsKeyId: !If [HasKmsKey, !Ref KmsKeyArn, !Ref AWS::NoValue]\n", "", "CKV_AWS_158"),
+        ],
+        ids=["cfn-lint, for information", "checkov"],
+    )
+    def test_what_is_wrong_is_noticed(self, copy: Path, good: str, bad: str, reason: str) -> None:
+        text = (copy / "template.yaml").read_text()
+        assert good in text
+        (copy / "template.yaml").write_text(text.replace(good, bad, 1))
+        installed = [f"--old-file={name}/installed" for name in (".venv", ".venv-sam", ".venv-checkov")]
+
+        checked = make(copy, *installed, "validate", HOME=str(copy), AWS_DEFAULT_REGION="eu-central-1")
+
+        assert checked.returncode != 0
+        assert reason in checked.stdout + checked.stderr
 
 
 def test_coverage_fails_below_its_floor(tmp_path: Path) -> None:
