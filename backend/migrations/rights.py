@@ -28,14 +28,17 @@ TABLES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "update (title, description, completed, version)",
         )
     },
+    "task_totals": {},
     "alembic_version": {},
 }
 """The privileges on each table of the schema, in the words of GRANT. No role has any other on any table."""
 FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "uuid_v7()": (PUBLIC,),
     "has_room_for_task(integer)": (PUBLIC,),
+    "task_bytes(text, text)": (PUBLIC,),
+    "count_tasks()": (),
 }
-"""Who may execute the functions that statements call. Triggers need no right."""
+"""Who may execute the functions that statements call, and those with the owner's rights. Triggers need none."""
 ROLE_ATTRIBUTES: Mapping[str, bool] = {
     "superuser": False,
     "bypassrls": False,
@@ -65,7 +68,7 @@ class Policy:
 
 
 OWN_ROWS = "(user_id = (NULLIF(current_setting('app.user_id'::text, true), ''::text))::uuid)"
-POLICIES: Mapping[str, Mapping[str, Policy]] = {"tasks": {"own_tasks": Policy(OWN_ROWS)}}
+POLICIES: Mapping[str, Mapping[str, Policy]] = {"tasks": {"own_tasks": Policy(OWN_ROWS)}, "task_totals": {}}
 """The tables with row level security, and their policies. The other tables have neither."""
 
 

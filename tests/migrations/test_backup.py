@@ -31,6 +31,7 @@ ROWS = [
     "select count(*), md5(string_agg(to_jsonb(t)::text, ',' order by id)) from tasks t",
     "select count(*), md5(string_agg(to_jsonb(u)::text, ',' order by id)) from users u",
     "select count(*), md5(string_agg(to_jsonb(r)::text, ',' order by id)) from refresh_tokens r",
+    "select count(*), md5(string_agg(to_jsonb(n)::text, ',' order by user_id)) from task_totals n",
     "select count(*), md5(string_agg(to_jsonb(l)::text, ',' order by key)) from rate_limits l",
 ]
 

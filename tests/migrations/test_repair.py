@@ -3,8 +3,13 @@
 import re
 
 import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
+from backend.migrations import repair
+from backend.migrations.difference import Difference
 from backend.migrations.failure import MigrationFailed
+from backend.postgres import ServerError
 from tests.migrations.checking import findings, migrate
 from tests.migrations.migrating import HEAD
 from tests.migrations.schema import PATH, dump
@@ -84,6 +89,14 @@ MENDED = {
         "revoke execute on function uuid_v7() from public",
         "public lacks execute on function public.uuid_v7()",
     ),
+    "everybody counts": (
+        "grant execute on function count_tasks() to public",
+        "public may execute on function public.count_tasks()",
+    ),
+    "totals are shown": (
+        "alter table task_totals disable row level security",
+        "row level security of the table task_totals is off",
+    ),
     "row security is off": (
         "alter table tasks disable row level security",
         "row level security of the table tasks is off",
@@ -153,6 +166,27 @@ def test_what_the_owner_may_mend_is_named_and_mended(database: OwnedDatabase, fa
     assert migrate(database) == USUAL
 
 
+@pytest.mark.spec("SC-013")
+def test_what_another_migration_changes_at_the_same_moment_is_tried_again(
+    database: OwnedDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Roles are shared by all databases of a cluster, which the lock of a migration is not."""
+    database.as_superuser("alter role todo_user createdb")
+    mend = repair._mend
+    refused: list[Difference] = []
+
+    def mend_the_second_time(connection: Connection, difference: Difference) -> None:
+        if not refused:
+            refused.append(difference)
+            fields = {"C": "XX000", "M": "tuple concurrently updated"}
+            raise DBAPIError("", None, ServerError(fields, nothing_written=True))
+        mend(connection, difference)
+
+    monkeypatch.setattr(repair, "_mend", mend_the_second_time)
+
+    assert "Mended: the role todo_user has CREATEDB" in migrate(database)
+
+
 @pytest.mark.spec("SC-013", "NFR-008", "FR-023")
 def test_a_mended_schema_is_the_committed_one(database: OwnedDatabase) -> None:
     database.as_superuser(
@@ -179,7 +213,7 @@ REFUSED = {
         "create table theirs (); grant select on theirs to todo_user",
         "todo_user may select on table public.theirs",
     ),
-    "a catalog": ("grant select on pg_authid to todo_auth", "todo_auth may select on table public.pg_authid"),
+    "a catalog": ("grant select on pg_authid to todo_auth", "todo_auth may select on table pg_catalog.pg_authid"),
 }
 
 
