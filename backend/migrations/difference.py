@@ -30,7 +30,7 @@ class Difference:
     @property
     def remedy(self) -> str:
         """What a person does about it."""
-        return f"run as {self.who}: {'; '.join(self.mending)}" if self.mending else "undo that as whoever did it"
+        return f"run as {self.who}: {'; '.join(self.mending)}" if self.mending else "undo that as the role that did it"
 
 
 @dataclass(frozen=True)

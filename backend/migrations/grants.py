@@ -152,4 +152,4 @@ def _too_much(right: Right, wanted: set[Right]) -> Difference:
         for other in wanted
         if (other.name, other.grantee, other.privilege) == (right.name, right.grantee, right.privilege)
     )
-    return Difference(f"{right.grantee} may {right}", (right.revoke, *of_columns), who="whoever granted it")
+    return Difference(f"{right.grantee} may {right}", (right.revoke, *of_columns), who="the role that granted it")

@@ -62,7 +62,7 @@ def test_a_second_owner_in_the_cluster_is_told_what_the_first_one_runs(cluster: 
 
 
 @pytest.mark.spec("SC-013", "NFR-008")
-def test_roles_that_someone_else_made_are_mended_before_they_are_used(cluster: Cluster) -> None:
+def test_roles_made_before_the_first_migration_are_mended(cluster: Cluster) -> None:
     database = cluster.database()
     database.as_superuser("create role todo_user login bypassrls", f"grant todo_user to {OWNER} with admin true")
 

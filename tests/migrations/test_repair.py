@@ -77,8 +77,8 @@ MENDED = {
         f"set role {OWNER}; create function f() returns int return 1; grant execute on function f to todo_user",
         "todo_user may execute on function public.f()",
     ),
-    "everybody reads": ("grant select on users to public", "public may select on table public.users"),
-    "everybody creates": ("grant create on schema public to public", "public may create on schema public"),
+    "PUBLIC reads": ("grant select on users to public", "public may select on table public.users"),
+    "PUBLIC creates": ("grant create on schema public to public", "public may create on schema public"),
     "a right is missing": ("revoke select on tasks from todo_user", "todo_user lacks select on table public.tasks"),
     "a column's right is missing": (
         "revoke update (version) on tasks from todo_user",
@@ -89,7 +89,7 @@ MENDED = {
         "revoke execute on function uuid_v7() from public",
         "public lacks execute on function public.uuid_v7()",
     ),
-    "everybody counts": (
+    "PUBLIC counts": (
         "grant execute on function count_tasks() to public",
         "public may execute on function public.count_tasks()",
     ),
