@@ -158,9 +158,9 @@ class Client:
         other = self.auth.sign_in(email=self.email, password=PASSWORD, address=self.address)
         self._check_user(other)
         claims = TOKENS.verify(other.access_token, Kind.ACCESS)
-        self.auth.sign_out(user_id=claims.user_id, sign_in_id=claims.sid)
+        self.auth.sign_out(other.refresh_token, Kind.REFRESH)
         with pytest.raises(NotAuthenticated):
-            self.auth.sign_out(user_id=claims.user_id, sign_in_id=claims.sid)
+            self.auth.sign_out(other.access_token, Kind.ACCESS)
         with pytest.raises(NotAuthenticated):
             service.list_as_json(CurrentUser(claims.user_id, claims.sid, self.auth.database))
         self.flights += 5
@@ -172,8 +172,7 @@ class Client:
 
     def end_sign_in(self) -> None:
         """Sign out. From here on every operation must be refused, and change nothing."""
-        user = self.user
-        self.auth.sign_out(user_id=user.id, sign_in_id=user.sign_in_id)
+        self.auth.sign_out(self.signed_in.access_token, Kind.ACCESS)
         self.flights += 1
         self.has_ended = True
 
