@@ -105,7 +105,7 @@ def test_a_user_is_found_by_email_and_by_id(owner: OwnerConnection, ada: Person,
     assert str(run_sql(owner, by_id, USER_ID=ben.id)[0][0]) == ben.id
 
 
-@pytest.mark.spec("EDGE-deleted-user-s-tasks")
+@pytest.mark.spec("EDGE-deleted-users-tasks")
 def test_a_deleted_account_is_gone_with_all_that_belongs_to_it(
     owner: OwnerConnection, ada: Person, ben: Person
 ) -> None:
