@@ -6,22 +6,37 @@
 # The Python that .venv is made from: the first of these that runs, is 3.11 or newer and can make an environment.
 # 3.13 is what Lambda runs. `make PYTHON=python3.12 ...` chooses, and makes .venv anew if it is of another one.
 # .python-version has pyenv offer 3.13 alone, and nothing where it has none, so its versions are tried by path too.
-PYTHONS = $(foreach python,$(or $(PYTHON),$(BEST_FIRST)),$(python) \
-	$(python:python%=$(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/%*/bin/python))
+PYTHONS = $(if $(PYTHON),"$(PYTHON)") $(foreach python,$(if $(PYTHON),$(filter python%,$(PYTHON)),$(BEST_FIRST)), \
+	$(python) $(python:python%="$(or $(PYENV_ROOT),$(HOME)/.pyenv)"/versions/%*/bin/python))
 BEST_FIRST = .venv/bin/python python3.13 python3.14 python3.12 python3.11 python3 /usr/bin/python3
 USABLE = import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+
+# Runs a module with the first of them that is usable, for what may have to run before there is a .venv.
+WITH_ANY_PYTHON = for python in $(PYTHONS); do \
+		if "$$python" -c '$(USABLE)' >/dev/null 2>&1; then exec "$$python" -m $(1); fi; \
+	done; \
+	echo "$(if $(PYTHON),$(UNUSABLE) )Python 3.11 or newer with its venv module is needed (Debian, Ubuntu: apt install" \
+		'python3 python3-venv; macOS: brew install python@3.13), or PYTHON=/path/to/one' >&2; exit 1
+UNUSABLE = PYTHON=$(PYTHON) $$("$(PYTHON)" -c '$(VERSION)' 2>/dev/null || echo 'does not run').
+VERSION = import sys; print("is " + sys.version.split()[0])
+
+# A prerequisite of .venv: a Python is asked for, or the one that .venv is made from has gone, so look again.
+LOOK_AGAIN := $(if $(PYTHON),FORCE,$(shell .venv/bin/python -Ic 'import pip' 2>/dev/null || echo FORCE))
+
+# Without the PYTHON… variables of the person's shell. It ends with make, however that ends.
+PYTEST = MAKE_PID=$$PPID exec .venv/bin/python -E -m pytest
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-start: .venv/installed ## serve the API on http://127.0.0.1:8000 (PORT=8001 for another), with a PostgreSQL of its own
+start: .venv/installed-for-start ## serve the API on http://127.0.0.1:8000 (PORT=8001 for another), with a PostgreSQL of its own
 	@MAKE_PID=$$PPID exec .venv/bin/python -m dev.start
 
 test: .venv/installed ## run the tests on a PostgreSQL of their own (ARGS="-k refresh -x" for pytest)
-	@.venv/bin/python -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 coverage: .venv/installed ## run the tests, and fail when they run less than 97 % of backend/ (ARGS as for test)
-	@.venv/bin/python -m pytest --cov $(ARGS)
+	@$(PYTEST) --cov $(ARGS)
 
 check: check-code check-workflows ## check style, types, which part imports which, and the workflows
 
@@ -49,7 +64,7 @@ schema: .venv/installed ## write tests/migrations/schema.sql, the schema that a 
 	@.venv/bin/python -m tests.migrations.schema
 
 test-long: .venv/installed ## run the tests that take minutes
-	@.venv/bin/python -m pytest -m long $(ARGS)
+	@$(PYTEST) -m long $(ARGS)
 
 bench: .venv/installed ## measure what is promised, against the plain way, into docs/benchmarks.md (about five minutes)
 	@.venv/bin/python -m benchmarks
@@ -70,8 +85,8 @@ IS_313 = import sys, pip; sys.exit(sys.version_info[:2] != (3, 13))
 invoke: .venv/installed ## handle one event as Lambda would, without Docker: make invoke EVENT=events/list-tasks.json
 	@.venv/bin/python -m dev.local_lambda.invoke $(EVENT)
 
-migrate: .venv/installed ## bring the database of DATABASE_URL up to date (DATABASE_DIRECT_URL is its owner's)
-	@.venv/bin/python -m backend.migrations
+migrate: .venv/installed-for-start ## bring the database of DATABASE_URL (or of `make start`) up to date, as its owner
+	@.venv/bin/python -m dev.migrate
 
 check-database: .venv/installed ## say what is wrong with that database, its roles and rights; changes nothing
 	@.venv/bin/python -m backend.migrations --check
@@ -92,6 +107,7 @@ deploy: .venv/installed .venv-sam/installed ## deploy to AWS, ENV=prod to produc
 
 lock: ## choose the newest packages that requirements.in and requirements/*.in allow, and write the .txt (needs uv)
 	uv pip compile $(LOCK) requirements.in --output-file requirements.txt
+	uv pip compile $(LOCK) requirements/start.in --output-file requirements/start.txt
 	uv pip compile $(LOCK) requirements/dev.in --output-file requirements/dev.txt
 	uv pip compile $(LOCK) requirements/optional.in --output-file requirements/optional.txt
 	uv pip compile $(LOCK) requirements/bundle.in --output-file requirements/bundle.txt
@@ -106,15 +122,14 @@ clean: ## remove .venv and caches; the data of `make start` stay
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-data: ## remove the database and the secrets of `make start`
-	@find .data -type l -exec sh -c 'rm -rf "$$(readlink "$$1")"' - {} \; 2>/dev/null || true
-	rm -rf .data
+	@$(call WITH_ANY_PYTHON,dev.clean_data)
 
-.venv/installed: requirements.txt requirements/dev.txt requirements/optional.txt $(if $(PYTHON),FORCE)
-	@for python in $(PYTHONS); do \
-		if "$$python" -c '$(USABLE)' >/dev/null 2>&1; then exec "$$python" -m dev.install; fi; \
-	done; \
-	echo 'Python 3.11 or newer with its venv module is needed (Debian, Ubuntu: apt install python3 python3-venv;' \
-		'macOS: brew install python@3.13), or PYTHON=/path/to/one' >&2; exit 1
+# What `make start` needs, and all packages.
+.venv/installed-for-start: requirements.txt requirements/start.txt $(LOOK_AGAIN)
+	@$(call WITH_ANY_PYTHON,dev.install start)
+
+.venv/installed: requirements.txt requirements/start.txt requirements/dev.txt requirements/optional.txt $(LOOK_AGAIN)
+	@$(call WITH_ANY_PYTHON,dev.install)
 
 # The SAM CLI and checkov pin packages that contradict ours, so each lives in an environment of its own.
 .venv-sam/installed .venv-checkov/installed: .venv-%/installed: requirements/%.txt | .venv/installed

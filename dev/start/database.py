@@ -4,18 +4,24 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from pg8000.exceptions import Error
 from pg8000.native import Connection
 
-from backend.migrations.apply import apply
-from backend.postgres.url import DatabaseUrl, InvalidDatabaseUrl
+from backend import postgres as driver
+from backend.database.roles import AUTH_ROLE
+from backend.migrations.apply import MigrationFailed, apply
+from backend.postgres import DatabaseUrl, Flight, InvalidDatabaseUrl, Opening, sqlstate
 from backend.settings import Settings
-from dev.embedded_postgres.server import EmbeddedPostgres
+from dev.embedded_postgres.server import Address, EmbeddedPostgres, running_in
 from dev.file_lock import acquire
 from dev.local_secret import local_secret
 from dev.user_error import UserError
 
 DATABASE = "todo"
 LOGIN = "todo_api"
+INSUFFICIENT_PRIVILEGE = "42501"
+NOT_MIGRATED = ("42P01", "42501", "22023")
+"""Without the table, the right to it, or the role."""
 
 
 @contextmanager
@@ -28,6 +34,7 @@ def embedded(data: Path, port: int, report: Callable[[str], None]) -> Iterator[E
     directory, directory_of_port = data / "postgres", data / f"postgres-{port}"
     if directory_of_port.exists():  # a second start has used this port before
         directory = directory_of_port
+        report(f"Port {port} has data of its own, {directory}: it was used while another `make start` was running")
     elif acquire(data / "postgres.lock") is None:  # held until this process ends
         directory = directory_of_port
         report(f"Another `make start` is running in this checkout: this one has a database of its own, {directory}")
@@ -39,12 +46,26 @@ def embedded(data: Path, port: int, report: Callable[[str], None]) -> Iterator[E
         yield postgres
 
 
-def connection_strings(postgres: EmbeddedPostgres) -> dict[str, str]:
+@contextmanager
+def existing(directory: Path) -> Iterator[dict[str, str]]:
+    """The connection strings of the database that `make start` has made in `directory`, while the block runs.
+
+    It is running when `make start` is; otherwise it is started.
+    """
+    if address := running_in(directory):
+        yield connection_strings(address)
+    else:
+        with EmbeddedPostgres(directory) as postgres:
+            _create_database(postgres)
+            yield connection_strings(postgres)
+
+
+def connection_strings(postgres: EmbeddedPostgres | Address) -> dict[str, str]:
     """The variables DATABASE_DIRECT_URL and DATABASE_URL.
 
     As in production the first is the owner's, for migrations; the second has a login without rights of its own.
     """
-    password = local_secret(postgres.directory / f"{LOGIN}_password")
+    password = local_secret(_password_file(postgres))
     return {
         "DATABASE_DIRECT_URL": postgres.url(DATABASE),
         "DATABASE_URL": f"postgresql://{LOGIN}:{password}@127.0.0.1:{postgres.port}/{DATABASE}",
@@ -58,19 +79,55 @@ def prepare(settings: Settings, report: Callable[[str], None]) -> None:
     """
     database, direct = settings.database(), settings.database_direct()
     if not (database.is_local and direct.is_local):
+        _try(database)
         report(f"Using the database on {database.host} as it is; `make migrate` brings it up to date")
         return
     try:
         apply(direct, database, report)
-    except (InvalidDatabaseUrl, OSError) as error:
-        where = direct.socket or f"{direct.host}:{direct.port}"
-        raise UserError(f"The database on {where} cannot be used: {error}") from None
+    except (InvalidDatabaseUrl, MigrationFailed, OSError) as error:
+        advice = ""
+        if direct.user == database.user and sqlstate(_cause(error)) == INSUFFICIENT_PRIVILEGE:
+            advice = f". {direct.user!r} may not change the schema: set DATABASE_DIRECT_URL to the owner's login"
+        raise UserError(f"The database on {_where(direct)} cannot be used: {error}{advice}") from None
+
+
+def _try(url: DatabaseUrl) -> None:
+    """Make sure that the database answers, and that it has been migrated.
+
+    :raises UserError: it does not, or has not
+    """
+    try:
+        with driver.Connection(url, opening=Opening(AUTH_ROLE)) as connection:
+            connection.execute("select from users limit 0", flight=Flight(reads=True))
+    except Error as error:
+        said = sqlstate(error)
+        why = f"PostgreSQL says {said}: {error.args[0]['M']}" if said else str(error)
+        advice = "; `make migrate` sets it up" if said in NOT_MIGRATED else "; is DATABASE_URL right?"
+        raise UserError(f"The database on {_where(url)} cannot be used: {why}{advice}") from None
+
+
+def _where(url: DatabaseUrl) -> str:
+    return url.socket or f"{url.host}:{url.port}"
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    """PostgreSQL's own error behind a failed migration."""
+    return getattr(error.__cause__, "orig", None) or error.__cause__
+
+
+def _password_file(postgres: EmbeddedPostgres | Address) -> Path:
+    return postgres.directory / f"{LOGIN}_password"
 
 
 def _create_database(postgres: EmbeddedPostgres) -> None:
+    """Create the database where it is missing, and give the login a new password where that has been lost."""
     owner = DatabaseUrl.parse(postgres.url())
+    is_lost = not _password_file(postgres).exists()
     with closing(
         Connection(owner.user, host=owner.host, port=owner.port, database=owner.database, password=owner.password)
     ) as connection:
         if not connection.run("SELECT FROM pg_database WHERE datname = :name", name=DATABASE):
             connection.run(f"CREATE DATABASE {DATABASE}")
+        if is_lost and connection.run("SELECT FROM pg_roles WHERE rolname = :name", name=LOGIN):
+            password = local_secret(_password_file(postgres))  # letters, digits, - and _, so it needs no quoting
+            connection.run(f"ALTER ROLE {LOGIN} PASSWORD '{password}'")

@@ -2,15 +2,17 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from backend.settings import ConfigurationError, load_settings
 from dev.embedded_postgres.server import EmbeddedPostgres
+from dev.local_data import explain, make_local_data
 from dev.local_secret import local_secret
 from dev.paths import CHECKOUT, LOCAL_DATA
-from dev.start import server, variables
+from dev.start import request_lines, server, variables
 from dev.start.database import connection_strings, embedded, prepare
 from dev.user_error import UserError
 from dev.version import version_of
@@ -24,16 +26,17 @@ def start() -> None:
     try:
         with ExitStack() as running:
             _start(running)
-    except (ConfigurationError, OSError) as error:
+    except ConfigurationError as error:
         raise UserError(str(error)) from None
+    except OSError as error:
+        raise UserError(explain(error)) from None
 
 
 def _start(running: ExitStack) -> None:
     from_developer = variables.read(CHECKOUT / ".env")
     port = variables.parse_port(from_developer["PORT"])
     listening_socket = running.enter_context(server.reserve(port))
-    LOCAL_DATA.mkdir(exist_ok=True)
-    LOCAL_DATA.chmod(0o711)  # PostgreSQL's user must be able to enter it; each secret file in it is protected by itself
+    make_local_data()
 
     os.environ |= {"BETTER_AUTH_SECRET": local_secret(LOCAL_DATA / "better_auth_secret")} | from_developer
     data = "in the database of DATABASE_URL"
@@ -49,6 +52,8 @@ def _start(running: ExitStack) -> None:
     from backend.main import app  # reads the environment when it is imported
 
     app.version = version_of(CHECKOUT)
+    if sys.stdout.isatty():
+        request_lines.use(is_coloured=request_lines.wants_colour(os.environ))
 
     def report_ready() -> None:
         url = f"http://{server.HOST}:{port}"

@@ -1,0 +1,42 @@
+"""`make migrate`: bring the database of DATABASE_URL up to date; without one, the database of `make start`."""
+
+import os
+import sys
+from contextlib import ExitStack
+
+from backend.migrations.apply import apply
+from backend.settings import ConfigurationError, load_database_settings
+from dev.local_data import explain
+from dev.paths import CHECKOUT, LOCAL_DATA
+from dev.start import variables
+from dev.start.database import existing
+from dev.user_error import UserError
+
+
+def main() -> int:
+    """Migrate. Returns the exit code."""
+    try:
+        with ExitStack() as running:
+            _migrate(running)
+    except (UserError, ConfigurationError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(explain(error), file=sys.stderr)
+        return 1
+    return 0
+
+
+def _migrate(running: ExitStack) -> None:
+    from_developer = variables.read(CHECKOUT / ".env")
+    os.environ |= from_developer
+    data = LOCAL_DATA / "postgres"
+    if "DATABASE_URL" not in from_developer and "SECRET_ID" not in from_developer and data.exists():
+        print(f"DATABASE_URL is not set, so this is the database of `make start` in {data}", flush=True)
+        os.environ |= running.enter_context(existing(data))
+    settings = load_database_settings()
+    apply(settings.database_direct(), settings.database(), print)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
