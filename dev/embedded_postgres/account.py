@@ -15,7 +15,8 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 """PostgreSQL's environment variables. Ours are not passed on: other processes of `nobody` could read them there."""
 
 SHARED = Path("/var/tmp")  # noqa: S108  # every user can enter it, and it outlasts a restart
-DATA_PREFIX = "data-"
+PROGRAMS_PREFIX = "programs-"
+"""What the names of copies of PostgreSQL's programs begin with, which all checkouts share."""
 
 
 def unprivileged_user() -> pwd.struct_passwd | None:
@@ -62,7 +63,7 @@ def is_made_by_us(directory: Path) -> bool:
     """Whether it is one of the folders of data that this user's runs have made in `shared_directory()`."""
     shared = SHARED / f"todo-api-{os.geteuid()}"
     is_ours = shared.is_dir() and not shared.is_symlink() and shared.stat().st_uid == os.geteuid()
-    return is_ours and directory.parent == shared and directory.name.startswith(DATA_PREFIX)
+    return is_ours and directory.parent == shared and not directory.name.startswith(PROGRAMS_PREFIX)
 
 
 def shared_directory() -> Path:

@@ -57,7 +57,7 @@ def recovered_password(directory: Path, postgres: Path, lock: int) -> str:
         return kept.read_text()
     fresh = directory / "password.new"
     password = local_secret(fresh)
-    command = [postgres, "--single", "-D", directory / "data", "-c", "log_statement=none", "postgres"]
+    command: list[str | Path] = [postgres, "--single", "-D", directory / "data", "-c", "log_statement=none", "postgres"]
     (directory / "data" / "postmaster.pid").unlink(missing_ok=True)  # we hold the lock, so its server has ended
     changed = subprocess.run(
         command,

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from dev.embedded_postgres.account import can_enter, shared_directory
+from dev.embedded_postgres.account import PROGRAMS_PREFIX, can_enter, shared_directory
 from dev.user_error import UserError
 
 PACKAGE = "embedded_postgres"
@@ -31,7 +31,7 @@ def programs() -> Path:
     installed = Path(found.origin).parents[1]
     if can_enter(installed / PROGRAMS):
         return installed / PROGRAMS
-    copy = shared_directory() / f"programs-{version(PACKAGE)}"
+    copy = shared_directory() / f"{PROGRAMS_PREFIX}{version(PACKAGE)}"
     if not copy.exists():
         _copy(installed, copy)
     return copy / PROGRAMS

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
-from dev.embedded_postgres.account import DATA_PREFIX, can_enter, change_owner, process_options, shared_directory
+from dev.embedded_postgres.account import can_enter, change_owner, process_options, shared_directory
 from dev.embedded_postgres.data import how_to_set_aside, reason, recovered_password, refuse_unusable
 from dev.embedded_postgres.programs import programs
 from dev.file_lock import acquire
@@ -157,10 +157,10 @@ class EmbeddedPostgres:
                 return port, guardian
             _stop(guardian)
             report = self._log.read_text(errors="replace")
-        damaged = (
-            f"; if the data are damaged, {how_to_set_aside(self._asked_for, 'damaged')}" if "PANIC" in report else ""
-        )
-        raise UserError(f"PostgreSQL does not start: {reason(report)} (all of it is in {self._log}){damaged}")
+        failure = f"PostgreSQL does not start: {reason(report)} (all of it is in {self._log})"
+        if "PANIC" in report:
+            failure += f"; if the data are damaged, {how_to_set_aside(self._asked_for, 'damaged')}"
+        raise UserError(failure)
 
     def _launch(self, port: int, settings: Mapping[str, str], lock: int) -> subprocess.Popen[bytes]:
         # We hold the lock, so the server that wrote this file has ended. PostgreSQL cannot know that: it would refuse
@@ -207,7 +207,7 @@ def _accessible(directory: Path) -> Path:
     directory.parent.mkdir(parents=True, exist_ok=True)
     if not directory.exists() and not can_enter(directory.parent):
         directory.unlink(missing_ok=True)  # a link whose target was deleted
-        directory.symlink_to(tempfile.mkdtemp(prefix=DATA_PREFIX, dir=shared_directory()))
+        directory.symlink_to(tempfile.mkdtemp(dir=shared_directory()))
     directory = directory.resolve()
     directory.mkdir(exist_ok=True)
     directory.chmod(0o711)

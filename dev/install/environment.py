@@ -85,9 +85,7 @@ def _install(packages: Packages) -> None:
     try:
         pip_install(python, packages.lock_files)
     except RefusedByPip as error:
-        raise UserError(
-            f"The packages cannot be installed; pip says: {error}. Start again when that is solved"
-        ) from None
+        raise UserError(f"pip cannot install the packages: {error}; start again when that is solved") from None
     if packages.optional:
         try:
             pip_install(python, (packages.optional,), "--only-binary=:all:")

@@ -55,7 +55,17 @@ def pip_install(python: Path, lock_files: Sequence[Path], *options: str) -> None
 
     :raises RefusedByPip: it failed
     """
-    command = [python, "-I", "-m", "pip", "install", "--no-user", "--no-input", "--no-compile", "--require-hashes"]
+    command: list[str | Path] = [
+        python,
+        "-I",
+        "-m",
+        "pip",
+        "install",
+        "--no-user",
+        "--no-input",
+        "--no-compile",
+        "--require-hashes",
+    ]
     command += ["--no-deps", "--disable-pip-version-check", "--no-color", "--progress-bar=off", *options]
     command += [f"--requirement={file}" for file in lock_files]
     total = sum(len(PACKAGE.findall(file.read_text())) for file in lock_files)
