@@ -73,3 +73,7 @@ def _remove_linked(paths: Iterable[Path]) -> None:
                 shutil.rmtree(target)
             elif target.exists():
                 print(f"{path} was a link to {target}, which stays")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

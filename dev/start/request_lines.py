@@ -1,8 +1,11 @@
 """The log for a person at a terminal: one short line for each request. Elsewhere the log is JSON, as on Lambda."""
 
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any
+
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
 from backend.telemetry import logger
 
@@ -17,11 +20,14 @@ USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "use
 """The members of a log record that need no showing: those that all have, and ids."""
 
 
-class RequestLines(logging.Formatter):
-    """Formats a request as time, method, route, status and duration, and other lines as level, message and members."""
+class RequestLines(LambdaPowertoolsFormatter):
+    """Formats a request as time, method, route, status and duration, and other lines as level, message and members.
+
+    It is one of Powertools' formatters, because their logger keeps the ids of a request in its formatter.
+    """
 
     def __init__(self, *, is_coloured: bool) -> None:
-        super().__init__(datefmt="%H:%M:%S")
+        super().__init__()
         self._is_coloured = is_coloured
 
     def format(self, record: logging.LogRecord) -> str:
@@ -30,7 +36,7 @@ class RequestLines(logging.Formatter):
         line = self._request(members) if record.msg == REQUEST else self._other(record, members)
         if record.exc_info:
             line += f"\n{self.formatException(record.exc_info)}"
-        return f"{self._paint(self.formatTime(record, self.datefmt), GREY)} {line}"
+        return f"{self._paint(time.strftime('%H:%M:%S', time.localtime(record.created)), GREY)} {line}"
 
     def _request(self, members: Mapping[str, Any]) -> str:
         status = members.get("status", "---")  # without one, the client has gone before the answer
