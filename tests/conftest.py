@@ -1,5 +1,8 @@
 """Fixtures for all tests: a real PostgreSQL, a migrated template to copy databases from, and users of the API."""
 
+import tests.support.own_environment  # noqa: F401  # the first import, because others read the environment
+
+# isort: split
 import io
 import ipaddress
 import itertools
