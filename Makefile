@@ -6,8 +6,9 @@
 # The Python that .venv is made from: the first of these that runs, is 3.11 or newer and can make an environment.
 # 3.13 is what Lambda runs. `make PYTHON=python3.12 ...` chooses, and makes .venv anew if it is of another one.
 # .python-version has pyenv offer 3.13 alone, and nothing where it has none, so its versions are tried by path too.
-PYTHONS = $(if $(PYTHON),"$(PYTHON)") $(foreach python,$(if $(PYTHON),$(filter python%,$(PYTHON)),$(BEST_FIRST)), \
+PYTHONS = $(if $(PYTHON),"$(PYTHON)") $(foreach python,$(if $(PYTHON),$(COMMAND),$(BEST_FIRST)), \
 	$(python) $(python:python%="$(or $(PYENV_ROOT),$(HOME)/.pyenv)"/versions/%*/bin/python))
+COMMAND = $(if $(word 2,$(PYTHON)),,$(filter python%,$(PYTHON)))
 BEST_FIRST = .venv/bin/python python3.13 python3.14 python3.12 python3.11 python3 /usr/bin/python3
 USABLE = import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 

@@ -25,6 +25,7 @@ from backend.app import create_app
 from backend.migrations.apply import migrate
 from backend.settings import Settings
 from dev.embedded_postgres.server import EmbeddedPostgres
+from dev.make_process import interrupt_on_sigterm, stop_with_make
 from tests.support.applications import close
 from tests.support.cheap_passwords import hash_cheaply
 from tests.support.contract import check_documented
@@ -44,6 +45,13 @@ NO_LIMITS: dict[str, Any] = {
 
 unique_numbers = itertools.count(1)
 pytest_plugins = ["tests.support.database_fixtures"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """End the tests, and what they have started, when the `make` that started them has been killed."""
+    if not hasattr(config, "workerinput"):  # the workers end with the process that started them
+        interrupt_on_sigterm()
+        stop_with_make(also_when_interrupted=False)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 import httpx2
 
@@ -48,7 +49,12 @@ def run(
     """
     all_passed = True
     expected = Expected(origin, version)
-    with httpx2.Client(base_url=url.rstrip("/"), timeout=TIMEOUT_SECONDS) as http:
+    try:
+        client = _client(url)
+    except (ImportError, ValueError, httpx2.InvalidURL) as error:
+        report(f"  FAILED  the proxy of HTTPS_PROXY, HTTP_PROXY or ALL_PROXY cannot be used: {error}")
+        return False
+    with client as http:
         for check in CHECKS:
             name = (check.__doc__ or "").strip()
             started = time.perf_counter()
@@ -60,6 +66,20 @@ def run(
             else:
                 report(f"  ok      {name} ({(time.perf_counter() - started) * 1000:.0f} ms)")
     return all_passed
+
+
+def _client(url: str) -> httpx2.Client:
+    """A client that uses the environment's proxy, except for this machine, which no proxy reaches."""
+    host = httpx2.URL(url).host
+    is_local = host == "localhost" or host.endswith(".localhost") or _is_loopback(host)
+    return httpx2.Client(base_url=url.rstrip("/"), timeout=TIMEOUT_SECONDS, trust_env=not is_local)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _try(check: Callable[[], None], pause_seconds: float) -> None:

@@ -1,5 +1,8 @@
 """The smoke test after a deployment: it passes a working API, and names what does not work."""
 
+import socket
+from threading import Thread
+
 import pytest
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
@@ -55,6 +58,52 @@ def test_a_database_that_does_not_answer_is_named(make_settings: MakeSettings) -
         is_well, failures = run_smoke_test(url)
 
     assert (is_well, failures) == (False, ["GET status 503 in place of 200"])
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:1", "socks5://127.0.0.1:1", "no proxy at all"])
+def test_this_machine_is_reached_without_the_proxy(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.delenv("no_proxy")
+    for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(variable, proxy)
+
+    with serving(create_app(make_settings())) as url:
+        assert run_smoke_test(url) == (True, [])
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+def test_another_host_is_asked_through_the_proxy(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        monkeypatch.setenv("ALL_PROXY", f"{scheme}://127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.setattr(smoke, "CHECKS", smoke.CHECKS[:1])
+        monkeypatch.setattr(smoke, "ATTEMPTS", 1)
+        asked: list[bytes] = []
+
+        def refuse() -> None:
+            client, _ = proxy.accept()
+            with client:
+                asked.append(client.recv(100))
+
+        refusing = Thread(target=refuse, daemon=True)
+        refusing.start()
+        is_well, failures = run_smoke_test("http://api.invalid")
+        refusing.join(10)
+
+    assert not is_well
+    assert len(failures) == 1
+    assert asked
+
+
+def test_a_proxy_that_is_none_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "gopher://127.0.0.1")
+    printed: list[str] = []
+
+    assert not smoke.run("https://api.invalid", ORIGIN, printed.append, pause_seconds=0)
+
+    [line] = printed
+    assert line.startswith("  FAILED  the proxy of HTTPS_PROXY, HTTP_PROXY or ALL_PROXY cannot be used: ")
 
 
 def test_another_service_at_that_url_is_noticed() -> None:

@@ -36,7 +36,8 @@ def folder(tmp_path: Path) -> Path:
     """A folder with the Makefile, and with programs that only say how they were called."""
     shutil.copy(CHECKOUT / "Makefile", tmp_path)
     (tmp_path / "dev").mkdir()
-    for file in ("requirements.txt", "requirements/dev.txt", "requirements/optional.txt", "dev/__init__.py"):
+    files = ("start", "dev", "optional")
+    for file in ("requirements.txt", *(f"requirements/{name}.txt" for name in files), "dev/__init__.py"):
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).touch()
     (tmp_path / "dev" / "install.py").write_text("import os\nprint(os.environ['CHOSEN'])\n")
@@ -89,7 +90,32 @@ class TestWhichPython:
         refused = make(folder, ".venv/installed", "PYTHON=python9")
 
         assert refused.returncode == 2
-        assert refused.stderr.startswith("Python 3.11 or newer with its venv module is needed")
+        assert refused.stderr.startswith(
+            "PYTHON=python9 does not run. Python 3.11 or newer with its venv module is needed"
+        )
+
+    def test_one_that_is_too_old_is_told_its_version(self, folder: Path) -> None:
+        write_program(folder / "old python", "#!/bin/sh\ncase $2 in *3,*11*) exit 1;; *) echo is 3.9.18;; esac\n")
+
+        refused = make(folder, ".venv/installed", "PYTHON=./old python")
+
+        assert refused.stderr.startswith("PYTHON=./old python is 3.9.18. Python 3.11 or newer")
+
+    def test_one_in_a_path_with_spaces_is_taken(self, folder: Path) -> None:
+        write_program(folder / "my pythons" / "one", f'#!/bin/sh\nCHOSEN=mine exec "{sys.executable}" "$@"\n')
+
+        assert make(folder, ".venv/installed", "PYTHON=./my pythons/one").stdout == "mine\n"
+
+    def test_another_is_looked_for_when_the_one_of_the_environment_has_gone(self, folder: Path) -> None:
+        (folder / ".venv" / "bin").mkdir(parents=True)
+        for name in ("installed", "installed-for-start"):
+            (folder / ".venv" / name).touch()
+        (folder / ".venv" / "bin" / "python").symlink_to("/nowhere/python")
+        write_program(folder / "path" / "python3.13", f'#!/bin/sh\nCHOSEN=another exec "{sys.executable}" "$@"\n')
+
+        made = make(folder, ".venv/installed-for-start", PATH=f"{folder / 'path'}:/usr/bin:/bin", HOME="/nowhere")
+
+        assert made.stdout == "another\n"
 
 
 class TestMigration:

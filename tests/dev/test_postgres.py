@@ -17,7 +17,9 @@ from pg8000.exceptions import DatabaseError
 from pg8000.native import Connection
 
 from backend.postgres.url import DatabaseUrl
-from dev.embedded_postgres.server import EmbeddedPostgres
+from dev.embedded_postgres.account import change_owner
+from dev.embedded_postgres.data import reason
+from dev.embedded_postgres.server import EmbeddedPostgres, running_in
 from dev.file_lock import acquire
 from dev.paths import CHECKOUT
 from dev.user_error import UserError
@@ -197,6 +199,83 @@ def test_a_setting_that_postgresql_refuses_is_reported_in_one_line(directory: Pa
         UserError, match=r'^PostgreSQL does not start: .*"shared_buffers": "none" \(all of it is in .*\)$'
     ):
         EmbeddedPostgres(directory, {"shared_buffers": "none"})
+
+
+def test_a_lost_password_is_replaced_and_the_data_stay(directory: Path) -> None:
+    with EmbeddedPostgres(directory) as first:
+        query(first.url(), "CREATE TABLE kept AS SELECT 42 AS answer")
+    old = (directory / "password").read_text()
+    (directory / "password").unlink()
+
+    with EmbeddedPostgres(directory) as second:
+        assert query(second.url(), "SELECT answer FROM kept") == [[42]]
+        assert (directory / "password").read_text() not in ("", old)
+
+
+def made_of(directory: Path, version: str) -> None:
+    data = directory / "data"
+    data.mkdir()
+    (data / "PG_VERSION").write_text(f"{version}\n")
+    change_owner(data)
+
+
+def test_data_of_another_version_are_reported_with_the_way_on(directory: Path) -> None:
+    made_of(directory, "17")
+
+    with pytest.raises(UserError) as refused:
+        EmbeddedPostgres(directory)
+
+    assert str(refused.value) == (
+        f"The data in {directory} are of PostgreSQL 17, which PostgreSQL 18 cannot read: "
+        f"`mv {directory} {directory}.17` and `make start` keep them aside and go on with an empty database"
+    )
+    assert (directory / "data" / "PG_VERSION").exists()
+
+
+def test_data_of_another_user_are_reported_with_their_name(directory: Path) -> None:
+    made_of(directory, "18")
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a folder to another user")
+    os.chown(directory / "data", 1, 1)
+
+    with pytest.raises(UserError, match=r"belong to \w+: start as \w+, or make a checkout of your own$"):
+        EmbeddedPostgres(directory)
+
+
+def test_a_panic_is_what_is_reported_of_the_log(directory: Path) -> None:
+    with EmbeddedPostgres(directory):
+        pass
+    for segment in (directory / "data" / "pg_wal").glob("0*"):
+        segment.write_bytes(bytes(segment.stat().st_size))
+
+    with pytest.raises(UserError, match=r"PANIC: .*; if the data are damaged, `mv .*` and `make start` keep"):
+        EmbeddedPostgres(directory)
+
+
+@pytest.mark.parametrize(
+    ("report", "line"),
+    [
+        ("LOG: a\nPANIC: b\nLOG: shut down\nFATAL: c", "PANIC: b"),
+        (
+            "FATAL: could not write: No space left on device",
+            "FATAL: could not write: No space left on device; make room",
+        ),
+        ("initdb: error: a\ninitdb: hint", "initdb: error: a"),
+        ("", "it gives no reason"),
+    ],
+)
+def test_the_gravest_line_is_the_reason(report: str, line: str) -> None:
+    assert reason(report).startswith(line)
+
+
+def test_another_process_finds_the_server_that_is_running(directory: Path) -> None:
+    assert running_in(directory) is None
+    with EmbeddedPostgres(directory) as server:
+        address = running_in(directory)
+
+        assert address is not None
+        assert query(address.url(), "SELECT 1") == [[1]]
+        assert address.port == server.port
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs PostgreSQL as itself, wherever that may be")

@@ -17,9 +17,12 @@ from tempfile import TemporaryDirectory
 from urllib.request import urlopen
 
 import pytest
+from pg8000.native import Connection
 
 from backend import __version__
+from backend.postgres.url import DatabaseUrl
 from dev.embedded_postgres.server import EmbeddedPostgres
+from dev.file_lock import acquire
 from dev.paths import CHECKOUT
 from dev.start import variables
 from dev.user_error import UserError
@@ -81,7 +84,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 @contextmanager
 def started(checkout: Path, command: list[str] = COMMAND, **variables: str) -> Iterator[Start]:
-    port = free_port()
+    port = int(variables.get("PORT") or free_port())
     output, errors = checkout / f"{port}.out", checkout / f"{port}.err"
     # A shell's background process ignores SIGINT, and make would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -89,7 +92,7 @@ def started(checkout: Path, command: list[str] = COMMAND, **variables: str) -> I
         process = subprocess.Popen(
             command,
             cwd=checkout,
-            env=environment(PORT=str(port), **variables),
+            env=environment(**{"PORT": str(port)} | variables),
             stdout=stdout,
             stderr=stderr,
             text=True,
@@ -117,6 +120,26 @@ def refused(checkout: Path, variables: dict[str, str]) -> str:
     assert run.returncode == 1, run.stdout + run.stderr
     assert run.stderr.count("\n") == 1, run.stderr
     return str(run.stderr).strip()
+
+
+def migrate(checkout: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "dev.migrate"]
+    return subprocess.run(command, check=False, cwd=checkout, env=environment(), capture_output=True, text=True)
+
+
+def connect(url: str) -> Connection:
+    address = DatabaseUrl.parse(url)
+    return Connection(
+        address.user, host=address.host, port=address.port, database=address.database, password=address.password
+    )
+
+
+def acquired(lock: Path) -> bool:
+    """Whether nothing holds the lock any more."""
+    descriptor = acquire(lock)
+    if descriptor is not None:
+        os.close(descriptor)
+    return descriptor is not None
 
 
 def can_connect(port: int) -> bool:
@@ -183,7 +206,7 @@ def test_stops_when_the_make_that_started_it_is_signalled_alone(checkout: Path, 
         pytest.skip("an interrupted make waits for its commands, and only Linux tells them so")
     (checkout / ".venv").symlink_to(sys.prefix)
     shutil.copy(CHECKOUT / "Makefile", checkout)
-    with started(checkout, command=["make", "--old-file=.venv/installed", "start"]) as start:
+    with started(checkout, command=["make", "--old-file=.venv/installed-for-start", "start"]) as start:
         port = database_port(checkout / ".data" / "postgres")
 
         start.stop(how)
@@ -215,6 +238,104 @@ def test_takes_the_database_of_database_url(checkout: Path) -> None:
         with started(checkout) as start:
             assert b"status" in start.get("/api/health")
             assert not (checkout / ".data" / "postgres").exists()
+
+
+def test_a_database_of_ones_own_that_is_not_migrated_says_who_does_it(checkout: Path) -> None:
+    with TemporaryDirectory(prefix="todo-test-") as path, EmbeddedPostgres(Path(path)) as postgres:
+        with closing(connect(postgres.url())) as owner:
+            owner.run("create role weak login password 'hunter2'")
+        url = postgres.url().replace(postgres.url().split("@")[0], "postgresql://weak:hunter2")
+
+        line = refused(checkout, {"DATABASE_URL": url})
+
+    assert "'weak' may not change the schema: set DATABASE_DIRECT_URL to the owner's login" in line
+
+
+def test_a_database_elsewhere_that_does_not_answer_stops_the_start(checkout: Path) -> None:
+    line = refused(checkout, {"DATABASE_URL": "postgresql://u:hunter2@db.invalid/d?sslmode=require"})
+
+    assert line.startswith("The database on db.invalid:5432 cannot be used: ")
+    assert "hunter2" not in line
+
+
+def test_make_migrate_brings_the_same_database_up_to_date(checkout: Path) -> None:
+    with started(checkout):
+        beside = migrate(checkout)
+    alone = migrate(checkout)
+
+    for migrated in (beside, alone):
+        assert migrated.returncode == 0, migrated.stderr
+        assert "the database of `make start` in" in migrated.stdout
+        assert "(was empty)" not in migrated.stdout
+
+
+def test_make_migrate_without_any_database_names_the_variable(checkout: Path) -> None:
+    assert "DATABASE_URL is not set" in migrate(checkout).stderr
+
+
+def test_finds_its_data_again_when_its_passwords_are_lost(checkout: Path) -> None:
+    with started(checkout):
+        pass
+    wait_until(lambda: acquired(checkout / ".data" / "postgres" / "lock"))
+    for name in ("password", "todo_api_password"):
+        (checkout / ".data" / "postgres" / name).unlink()
+
+    with started(checkout) as again:
+        assert b"ok" in again.get("/api/health")
+
+
+def test_data_of_a_port_are_announced(checkout: Path) -> None:
+    port = free_port()
+    (checkout / ".data" / f"postgres-{port}").mkdir(parents=True)
+
+    with started(checkout, PORT=str(port)) as start:
+        assert f"Port {port} has data of its own" in start.output.read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\n# a comment\nPORT=1\n\nBETTER AUTH=1\n", ".env, line 5, cannot be read: write NAME=value, or #"),
+        (b"PORT\n", ".env, line 1, cannot be read"),
+        ("PORT=8000\n".encode("utf-16"), ".env is not UTF-8 text, but perhaps UTF-16; save it as UTF-8"),
+        ("PORT=8000\n".encode("utf-16-le"), ".env is not UTF-8 text"),
+    ],
+    ids=["no assignment", "no value", "UTF-16", "UTF-16 without a mark"],
+)
+def test_a_dotenv_that_cannot_be_read_is_one_sentence(checkout: Path, content: bytes, message: str) -> None:
+    (checkout / ".env").write_bytes(content)
+
+    assert f"{checkout}/{message}" in refused(checkout, {})
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfFIRST=1\n")
+
+    assert variables.read(tmp_path / ".env")["FIRST"] == "1"
+
+
+def test_an_empty_variable_does_not_hide_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("LOG_LEVEL=DEBUG\n")
+    monkeypatch.setenv("LOG_LEVEL", "")
+
+    assert variables.read(tmp_path / ".env")["LOG_LEVEL"] == "DEBUG"
+
+
+def test_a_data_folder_that_is_a_link_to_nothing_is_one_sentence(checkout: Path) -> None:
+    (checkout / ".data").symlink_to("/nowhere/data")
+
+    assert refused(checkout, {}) == (
+        f"{checkout}/.data is a link to /nowhere/data; make that folder, or remove the link"
+    )
+
+
+def test_a_data_folder_that_is_a_link_is_used(checkout: Path) -> None:
+    with TemporaryDirectory(prefix="todo-test-") as elsewhere:
+        (checkout / ".data").symlink_to(elsewhere)
+
+        with started(checkout) as start:
+            assert b"ok" in start.get("/api/health")
+            assert Path(elsewhere, "better_auth_secret").exists()
 
 
 def test_a_port_in_use_is_reported_before_anything_is_started(checkout: Path) -> None:
