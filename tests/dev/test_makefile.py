@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -216,6 +218,7 @@ class TestValidate:
         assert reason in checked.stdout + checked.stderr
 
 
+@pytest.mark.long
 def test_coverage_fails_below_its_floor(tmp_path: Path) -> None:
     few_tests = "ARGS=-n0 -q tests/web/test_text.py"
     counts = {"COVERAGE_FILE": str(tmp_path / "coverage"), "HOME": str(tmp_path)}
@@ -224,3 +227,37 @@ def test_coverage_fails_below_its_floor(tmp_path: Path) -> None:
 
     assert counted.returncode != 0
     assert "Required test coverage of 97.0% not reached" in counted.stdout, counted.stdout + counted.stderr
+
+
+WAITS = """
+import os, pathlib, time
+
+def test_waits():
+    pathlib.Path(__file__).with_name("pid").write_text(str(os.getpid()))
+    time.sleep(100)
+"""
+
+
+def test_the_tests_end_when_their_make_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "test_waits.py").write_text(WAITS)
+    pid = tmp_path / "pid"
+    with_our_conftest = f"ARGS=-n0 -q -c pyproject.toml {tmp_path}/test_waits.py tests/test_layout.py"
+    command = ["make", "--old-file=.venv/installed", "test", with_our_conftest]
+    with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        wait_until(lambda: pid.exists() and pid.read_text() != "")
+
+        running.kill()
+
+    wait_until(lambda: not is_running(int(pid.read_text())))
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def is_running(pid: int) -> bool:
+    listed = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], check=False, capture_output=True, text=True)
+    return listed.stdout.strip()[:1] not in ("", "Z")

@@ -55,6 +55,7 @@ def has_the_column(database: DatabaseCopy) -> bool:
     return [COLUMN] in columns
 
 
+@pytest.mark.long
 def test_a_new_column_becomes_a_migration_that_goes_forward_and_back(
     checkout: Path, fresh_database: DatabaseCopy
 ) -> None:

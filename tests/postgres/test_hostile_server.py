@@ -255,6 +255,14 @@ def _cases(scripts: dict[str, Any]) -> list[Any]:
     return [pytest.param(script, id=name) for name, script in scripts.items()]
 
 
+def _every_tenth(scripts: dict[str, Any]) -> list[Any]:
+    """The cases, of which all but every tenth are long: what the driver does in each, `make test` has tried already."""
+    return [
+        pytest.param(script, id=name, marks=[] if number % 10 == 0 else pytest.mark.long)
+        for number, (name, script) in enumerate(scripts.items())
+    ]
+
+
 class TestLogin:
     """What a server may do before it has proven that it knows the password."""
 
@@ -721,7 +729,7 @@ class TestApi:
         check_log(logged, "ERROR", "ERROR")
         check_hung_up(server)
 
-    @pytest.mark.parametrize("script", _cases(VIOLATIONS))
+    @pytest.mark.parametrize("script", _every_tenth(VIOLATIONS))
     def test_a_login_that_breaks_the_protocol_is_503(
         self, server: ScriptedServer, http: TestClient, logged: Logged, script: Script
     ) -> None:
@@ -731,7 +739,7 @@ class TestApi:
         check_log(logged, "WARNING", "WARNING")
         check_hung_up(server)
 
-    @pytest.mark.parametrize("change", _cases(TAMPERED))
+    @pytest.mark.parametrize("change", _every_tenth(TAMPERED))
     def test_an_answer_that_breaks_the_protocol_is_503(
         self, server: ScriptedServer, http: TestClient, logged: Logged, change: Change
     ) -> None:

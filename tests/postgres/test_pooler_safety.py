@@ -183,8 +183,9 @@ def test_a_hundred_people_are_served_through_the_pooler(
         assert set(chain(*at_once(work_on_tasks(url, rounds), HTTP_CLIENTS))) == {200}
 
 
+@pytest.mark.long
 @pytest.mark.spec("SC-020", "NFR-013")
-@pytest.mark.parametrize("rounds", [1, pytest.param(30, marks=pytest.mark.long)])
+@pytest.mark.parametrize("rounds", [30])
 @pytest.mark.timeout(900)
 def test_a_hundred_people_are_served_by_a_pool_of_twenty(
     rounds: int, make_settings: MakeSettings, fresh_database: DatabaseCopy
