@@ -89,8 +89,8 @@ invoke: .venv/installed ## handle one event as Lambda would, without Docker: mak
 migrate: .venv/installed-for-start ## bring the database of DATABASE_URL (or of `make start`) up to date, as its owner
 	@.venv/bin/python -m dev.migrate
 
-check-database: .venv/installed ## say what is wrong with that database, its roles and rights; changes nothing
-	@.venv/bin/python -m backend.migrations --check
+check-database: .venv/installed-for-start ## say what is wrong with that database, its roles and rights; changes nothing
+	@.venv/bin/python -m dev.migrate --check
 
 # Only `make` itself is asked: in the environment, $(NAME) is the machine's name under WSL.
 migration: .venv/installed ## write a migration for what the models have become: make migration NAME=add_note

@@ -1,10 +1,16 @@
-"""`make migrate`: bring the database of DATABASE_URL up to date; without one, the database of `make start`."""
+"""`make migrate`, and with `--check` `make check-database`: on the database of DATABASE_URL, as its owner.
+
+Without a DATABASE_URL it is the database of `make start`.
+"""
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from backend.migrations.apply import apply
+from backend.migrations.check import check
+from backend.postgres import DatabaseUrl
 from backend.settings import ConfigurationError, load_database_settings
 from dev.local_data import explain
 from dev.paths import CHECKOUT, LOCAL_DATA
@@ -12,12 +18,14 @@ from dev.start import variables
 from dev.start.database import existing
 from dev.user_error import UserError
 
+Action = Callable[[DatabaseUrl, DatabaseUrl, Callable[[str], None]], None]
 
-def main() -> int:
-    """Migrate. Returns the exit code."""
+
+def main(arguments: list[str]) -> int:
+    """Migrate, or check. Returns the exit code."""
     try:
         with ExitStack() as running:
-            _migrate(running)
+            _act(check if arguments == ["--check"] else apply, running)
     except (UserError, ConfigurationError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -27,7 +35,7 @@ def main() -> int:
     return 0
 
 
-def _migrate(running: ExitStack) -> None:
+def _act(act: Action, running: ExitStack) -> None:
     from_developer = variables.read(CHECKOUT / ".env")
     os.environ |= from_developer
     data = LOCAL_DATA / "postgres"
@@ -35,8 +43,8 @@ def _migrate(running: ExitStack) -> None:
         print(f"DATABASE_URL is not set, so this is the database of `make start` in {data}", flush=True)
         os.environ |= running.enter_context(existing(data))
     settings = load_database_settings()
-    apply(settings.database_direct(), settings.database(), print)
+    act(settings.database_direct(), settings.database(), print)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
