@@ -9,7 +9,8 @@ from pg8000.native import Connection
 
 from backend import postgres as driver
 from backend.database.roles import AUTH_ROLE
-from backend.migrations.apply import MigrationFailed, apply
+from backend.migrations.apply import apply
+from backend.migrations.failure import MigrationFailed, reason
 from backend.postgres import DatabaseUrl, Flight, InvalidDatabaseUrl, Opening, sqlstate
 from backend.settings import Settings
 from dev.embedded_postgres.server import Address, EmbeddedPostgres, running_in
@@ -19,7 +20,8 @@ from dev.user_error import UserError
 
 DATABASE = "todo"
 LOGIN = "todo_api"
-INSUFFICIENT_PRIVILEGE = "42501"
+LOGIN_REFUSED = "28"
+"""How the SQLSTATEs of a refused login begin."""
 NOT_MIGRATED = ("42P01", "42501", "22023")
 """Without the table, the right to it, or the role."""
 
@@ -86,8 +88,8 @@ def prepare(settings: Settings, report: Callable[[str], None]) -> None:
         apply(direct, database, report)
     except (InvalidDatabaseUrl, MigrationFailed, OSError) as error:
         advice = ""
-        if direct.user == database.user and sqlstate(_cause(error)) == INSUFFICIENT_PRIVILEGE:
-            advice = f". {direct.user!r} may not change the schema: set DATABASE_DIRECT_URL to the owner's login"
+        if direct.user == database.user and isinstance(error, MigrationFailed) and _has_let_in(error):
+            advice = f"; or, if {direct.user!r} is not its owner, set DATABASE_DIRECT_URL to the owner's login"
         raise UserError(f"The database on {_where(direct)} cannot be used: {error}{advice}") from None
 
 
@@ -100,19 +102,19 @@ def _try(url: DatabaseUrl) -> None:
         with driver.Connection(url, opening=Opening(AUTH_ROLE)) as connection:
             connection.execute("select from users limit 0", flight=Flight(reads=True))
     except Error as error:
-        said = sqlstate(error)
-        why = f"PostgreSQL says {said}: {error.args[0]['M']}" if said else str(error)
-        advice = "; `make migrate` sets it up" if said in NOT_MIGRATED else "; is DATABASE_URL right?"
-        raise UserError(f"The database on {_where(url)} cannot be used: {why}{advice}") from None
+        advice = "; `make migrate` sets it up" if sqlstate(error) in NOT_MIGRATED else "; is DATABASE_URL right?"
+        raise UserError(f"The database on {_where(url)} cannot be used: {reason(error)}{advice}") from None
 
 
 def _where(url: DatabaseUrl) -> str:
     return url.socket or f"{url.host}:{url.port}"
 
 
-def _cause(error: BaseException) -> BaseException | None:
-    """PostgreSQL's own error behind a failed migration."""
-    return getattr(error.__cause__, "orig", None) or error.__cause__
+def _has_let_in(error: MigrationFailed) -> bool:
+    """Whether the login has succeeded, so that what failed behind it may be a matter of rights."""
+    cause = getattr(error.__cause__, "orig", None) or error.__cause__
+    state = sqlstate(cause)
+    return cause is None or (state is not None and not state.startswith(LOGIN_REFUSED))
 
 
 def _password_file(postgres: EmbeddedPostgres | Address) -> Path:
