@@ -118,7 +118,7 @@ LOCK = --quiet --upgrade --universal --python-version 3.11 --generate-hashes --n
 	--custom-compile-command "make lock (uv pip compile --universal --python-version 3.11)"
 
 clean: ## remove .venv and caches; the data of `make start` stay
-	rm -rf .venv .venv-sam .venv-checkov .aws-sam tests/frontend/node_modules
+	rm -rf .venv .venv-sam .venv-checkov .aws-sam tests/*/node_modules
 	rm -rf .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -84,7 +84,7 @@ class SignOut(Documented):
     INVALID_EXAMPLE: ClassVar = {"refresh_token": 1}
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    refresh_token: Annotated[str, FreeText(BODY_LIMIT_BYTES)] | None = None
+    refresh_token: RefreshToken | None = None
 
 
 class UserPublic(Documented):

@@ -1,6 +1,7 @@
 """Completes FastAPI's OpenAPI document: headers, examples, tags, errors, and what is said about the API as a whole.
 
-It is written for the users of the API, for the pages `/docs` and `/redoc`, and for generators of clients.
+It is written for the users of the API, for the pages `/docs` and `/redoc`, and for generators of clients:
+`tests/clients/` generates some, and runs linters on the document.
 """
 
 from collections.abc import Iterator
@@ -39,7 +40,8 @@ TAGS = [
     {"name": "tasks", "description": "The tasks of the signed-in user. Nobody else can see or change them."},
     {"name": "status", "description": "For monitors. No sign-in is needed."},
 ]
-SERVERS = [{"url": "/", "description": "The server that this document comes from."}]
+SERVERS = [{"url": "http://127.0.0.1:8000", "description": "`make start`. Each deployment has a URL of its own."}]
+"""Generated clients and Postman start with it. A relative URL is none for them. `/docs` and `/redoc` name their own."""
 HEADERS: dict[str, dict[str, Any]] = {
     "X-Request-ID": {
         "description": "The request's id. Please name it when you report a problem: the logs have it.",

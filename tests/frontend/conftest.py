@@ -15,13 +15,14 @@ from tests.frontend import toolchain
 from tests.frontend.host import serve_frontend
 from tests.support.clock import Clock
 from tests.support.database_copy import DatabaseCopy
+from tests.support.npm import require_node
 from tests.support.serving import serving
 
 
 @pytest.fixture(scope="session")
 def frontend(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the compiled frontend."""
-    toolchain.require_node()
+    require_node()
     folder = tmp_path_factory.mktemp("frontend")
     toolchain.build(folder)
     return folder

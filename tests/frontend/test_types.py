@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.frontend import toolchain
+from tests.frontend.toolchain import MODULES
+from tests.support.npm import run
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
@@ -30,13 +31,13 @@ MISTAKES = {
 def test_the_compiler_reports_every_mistake(frontend: Path, tmp_path: Path) -> None:
     for name in ("client.ts", "openapi.d.ts", "tsconfig.json", "package.json"):
         shutil.copy(frontend / name, tmp_path)
-    (tmp_path / "node_modules").symlink_to(toolchain.MODULES)
+    (tmp_path / "node_modules").symlink_to(MODULES)
     (tmp_path / "mistakes.ts").write_text(
         'import type { Task, TodoClient } from "./client.js";\n'
         "export function mistakes(client: TodoClient, task: Task): void {\n" + "\n".join(MISTAKES) + "\n}\n"
     )
 
     with pytest.raises(AssertionError) as refused:
-        toolchain.run(tmp_path, "node_modules/.bin/tsc", "--project", ".", "--noEmit")
+        run(tmp_path, "node_modules/.bin/tsc", "--project", ".", "--noEmit")
 
     assert re.findall(r"mistakes\.ts.* error (TS\d+)", str(refused.value)) == list(MISTAKES.values())
