@@ -59,7 +59,8 @@ def clean(data: Path, locked: ExitStack) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    print(f"{data} was a link to {data.readlink()}; that folder stays, without what `make start` had put into it")
+    if data.exists():
+        print(f"{data} was a link to {data.readlink()}; that folder stays, without what `make start` had put into it")
     data.unlink()
 
 

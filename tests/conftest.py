@@ -115,6 +115,12 @@ def cheap_passwords(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
         hash_cheaply(monkeypatch.setattr)
 
 
+@pytest.fixture
+def no_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the checkout, whose `.env` is a person's, for tests that read the environment as the application does."""
+    monkeypatch.chdir(tmp_path)
+
+
 MakeSettings = Callable[..., Settings]
 
 

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from backend.auth.tokens import LIFETIME_MAX_SECONDS, TOKEN_MAX_LENGTH, InvalidToken, Kind, Tokens
 from backend.settings import ConfigurationError, load_settings
+from dev.paths import CHECKOUT
 from tests.conftest import SECRET, MakeClient
 from tests.support.gateway import invoke
 from tests.support.people import Person
@@ -514,10 +515,12 @@ def test_a_key_of_32_characters_is_enough(environment: pytest.MonkeyPatch) -> No
     assert load_settings().better_auth_secret.get_secret_value() == enough
 
 
+@pytest.mark.usefixtures("no_dotenv")
 @pytest.mark.spec("NFR-003", "SC-014")
 def test_an_unusable_secret_stops_the_process_with_one_line() -> None:
     environment = {
         **os.environ,
+        "PYTHONPATH": str(CHECKOUT),
         "DATABASE_URL": "postgresql://todo_api:pass@127.0.0.1/todo",
         "FRONTEND_URL": "http://localhost:3000",
         "BETTER_AUTH_SECRET": "too short",

@@ -60,6 +60,7 @@ def test_a_folder_without_certificates_stops_the_start(tmp_path: Path) -> None:
         DatabaseUrl.parse(URL, ca_file=str(tmp_path)).tls_context()
 
 
+@pytest.mark.usefixtures("no_dotenv")
 def test_the_bundle_uses_its_own_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", URL)
     monkeypatch.setattr(environment, "BUNDLED_CERTIFICATES", folder)
@@ -67,6 +68,7 @@ def test_the_bundle_uses_its_own_folder(folder: Path, monkeypatch: pytest.Monkey
     assert load_database_settings().database().ca_file == str(folder)
 
 
+@pytest.mark.usefixtures("no_dotenv")
 def test_a_bundle_on_lambda_that_lost_its_folder_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,7 @@ HOOKS: list[Any] = []
 
 
 @pytest.fixture
-def main(monkeypatch: pytest.MonkeyPatch, make_settings: MakeSettings) -> Iterator[ModuleType]:
+def main(no_dotenv: None, monkeypatch: pytest.MonkeyPatch, make_settings: MakeSettings) -> Iterator[ModuleType]:
     """`backend.main`, imported as before a snapshot."""
     HOOKS.clear()
     monkeypatch.setitem(

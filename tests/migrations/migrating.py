@@ -26,10 +26,12 @@ def start_migrating(direct_url: str, database_url: str, *arguments: str) -> subp
         "DATABASE_DIRECT_URL": direct_url,
         "BETTER_AUTH_SECRET": SECRET,
         "FRONTEND_URL": ORIGIN,
+        "PYTHONPATH": str(CHECKOUT),
     }
     return subprocess.Popen(
         [sys.executable, "-m", "backend.migrations", *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=CHECKOUT, env=os.environ | environment,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | environment,
+        cwd="/",  # not the checkout, whose `.env` is a person's
     )  # fmt: skip
 
 

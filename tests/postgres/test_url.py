@@ -197,6 +197,7 @@ def test_random_text_is_parsed_or_refused_without_another_error(text: str) -> No
             DatabaseUrl.parse(url)
 
 
+@pytest.mark.usefixtures("no_dotenv")
 @pytest.mark.spec("SC-014", "SC-018", "NFR-021")
 @pytest.mark.parametrize("variable", ["DATABASE_URL", "DATABASE_DIRECT_URL"])
 def test_a_start_with_an_unusable_url_names_the_variable(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:

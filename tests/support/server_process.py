@@ -50,8 +50,8 @@ def server_process(application: str, variables: Mapping[str, str], log_file: Pat
             stdout=log,
             stderr=log,
             pass_fds=[listening.fileno()],
-            env={**os.environ, **variables},
-            cwd=CHECKOUT,
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT), **variables},
+            cwd="/",  # not the checkout, whose `.env` is a person's
         )
     try:
         yield ServerProcess(url, process.pid, log_file)
