@@ -37,7 +37,7 @@ class TaskCreate(Documented):
 class TaskUpdate(Documented):
     """Changes to a task: at least one of these members. What is left out is kept."""
 
-    # `minProperties` alone: generators of clients make the type `any` of `anyOf` with `required`.
+    # `minProperties` alone: of `anyOf` with `required`, generators make `unknown`, or a type that accepts other members.
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
     EXAMPLES: ClassVar = {
         "Complete it": {"completed": True},
