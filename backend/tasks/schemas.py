@@ -37,7 +37,7 @@ class TaskCreate(Documented):
 class TaskUpdate(Documented):
     """Changes to a task: at least one of these members. What is left out is kept."""
 
-    # `minProperties` alone: of `anyOf` with `required`, generators make `unknown`, or a type that accepts other members.
+    # `minProperties` alone: of `anyOf` with `required`, generators make types that accept other members too.
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
     EXAMPLES: ClassVar = {
         "Complete it": {"completed": True},
