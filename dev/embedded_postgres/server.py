@@ -64,15 +64,19 @@ class EmbeddedPostgres:
     :param directory: holds data, password and log, which stay when the server ends. Every user can enter the directory,
         but read none of these
     :param settings: settings of PostgreSQL, such as `{"fsync": "off"}`
+    :param is_temporary: remove the directory when the server ends, also when this process is killed
     :raises UserError: it does not start
     """
 
     LOCALE: tuple[str, ...] = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
     """The same order of texts on every machine."""
 
-    def __init__(self, directory: Path, settings: Mapping[str, str] = NO_SETTINGS) -> None:
+    def __init__(
+        self, directory: Path, settings: Mapping[str, str] = NO_SETTINGS, *, is_temporary: bool = False
+    ) -> None:
         self._asked_for = directory.absolute()
         self.directory = _accessible(self._asked_for)
+        self._is_temporary = is_temporary
         self._programs = programs()
         self._data = self.directory / "data"
         self._log = self.directory / "postgres.log"
@@ -155,8 +159,8 @@ class EmbeddedPostgres:
             guardian = self._launch(port, settings, lock)
             if self._becomes_ready(guardian):
                 return port, guardian
-            _stop(guardian)
             report = self._log.read_text(errors="replace")
+            _stop(guardian)  # removes a temporary directory
         failure = f"PostgreSQL does not start: {reason(report)} (all of it is in {self._log})"
         if "PANIC" in report:
             failure += f"; if the data are damaged, {how_to_set_aside(self._asked_for, 'damaged')}"
@@ -167,13 +171,9 @@ class EmbeddedPostgres:
         # to start when another process has got the same id meanwhile.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         options = {"listen_addresses": "127.0.0.1", "port": str(port), "unix_socket_directories": "", **settings}
-        command: list[str | Path] = [
-            sys.executable,
-            "-S",
-            "-m",
-            "dev.embedded_postgres.guardian",
-            self.binary("postgres"),
-        ]
+        command: list[str | Path] = [sys.executable, "-S", "-m", "dev.embedded_postgres.guardian"]
+        command += ["--remove", self.directory] if self._is_temporary else []
+        command += [self.binary("postgres")]
         command += ["-D", self._data, *(f"--{name}={value}" for name, value in options.items())]
         with self._log.open("wb") as log:
             return subprocess.Popen(

@@ -28,7 +28,7 @@ STARTER = """
 import sys
 from pathlib import Path
 from dev.embedded_postgres.server import EmbeddedPostgres
-server = EmbeddedPostgres(Path(sys.argv[1]), {"fsync": "off"})
+server = EmbeddedPostgres(Path(sys.argv[1]), {"fsync": "off"}, is_temporary="temporary" in sys.argv)
 print(server.url(), flush=True)
 sys.stdin.read()
 """
@@ -70,9 +70,9 @@ def server_pid(directory: Path) -> int:
     return int((directory / "data" / "postmaster.pid").read_text().splitlines()[0])
 
 
-def start_in_another_process(directory: Path) -> tuple[subprocess.Popen[str], str]:
+def start_in_another_process(directory: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", STARTER, directory],
+        [sys.executable, "-c", STARTER, directory, *options],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -132,6 +132,23 @@ def test_ends_when_every_python_is_killed(directory: Path) -> None:
     end(starter)
 
     wait_until(lambda: has_ended(pid))
+
+
+def test_temporary_data_are_removed_at_the_end(directory: Path) -> None:
+    directory.chmod(0o711)
+    with EmbeddedPostgres(directory / "postgres", is_temporary=True) as server:
+        assert query(server.url(), "SELECT 1") == [[1]]
+
+    assert list(directory.iterdir()) == []
+
+
+def test_temporary_data_are_removed_when_their_starter_is_killed(directory: Path) -> None:
+    directory.chmod(0o711)
+    starter, _ = start_in_another_process(directory / "postgres", "temporary")
+
+    end(starter)
+
+    wait_until(lambda: list(directory.iterdir()) == [])
 
 
 def test_starts_again_at_once_where_another_was_killed(directory: Path) -> None:
