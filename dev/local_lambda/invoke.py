@@ -1,21 +1,26 @@
 """`make invoke EVENT=events/….json`: run the function on one event as Lambda would, without Docker."""
 
 import json
+import signal
 import sys
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 from backend.migrations.apply import apply
 from backend.postgres.url import DatabaseUrl
 from backend.settings import ConfigurationError
+from dev.embedded_postgres.server import EmbeddedPostgres
 from dev.local_lambda import events
 from dev.local_lambda.runtime_api import LambdaInstance
-from dev.local_secret import local_secret
-from dev.paths import CHECKOUT, LOCAL_DATA
-from dev.start.database import connection_strings, embedded
+from dev.paths import CHECKOUT
+from dev.start.database import connection_strings, temporary
 from dev.user_error import UserError
+
+FRONTEND_URL = "http://localhost:3000"
+"""The origin of the sample events, and the frontend's usual one."""
 
 
 def main(arguments: list[str]) -> int:
@@ -23,20 +28,30 @@ def main(arguments: list[str]) -> int:
     try:
         if len(arguments) != 1:
             raise UserError("Which event? For example: make invoke EVENT=events/list-tasks.json")
-        if find_spec("awslambdaric") is None:
-            raise UserError("awslambdaric is not installed: AWS publishes Lambda's runtime client for Linux only")
         with ExitStack() as running:
             _invoke(events.read(Path(arguments[0])), running)
     except (UserError, ConfigurationError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        report("Stopped.")
     return 0
 
 
+def interrupt_on_sigterm() -> None:
+    """Have SIGTERM raise KeyboardInterrupt, as Ctrl-C does, so that what was started is stopped."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell has programs in the background ignore SIGINT
+        signal.signal(number, interrupt)
+
+
 def _invoke(event: Any, running: ExitStack) -> None:
-    variables = environment_with_database(running)
+    variables = with_temporary_database(running)
     report("Starting the function")
-    function = running.enter_context(LambdaInstance(CHECKOUT, variables))
+    function = running.enter_context(start_function(variables))
     filled = events.fill(event, send=sender(function), secret=variables["BETTER_AUTH_SECRET"])
     logged_before = len(function.log())
     answer = sender(function)(filled)
@@ -44,17 +59,27 @@ def _invoke(event: Any, running: ExitStack) -> None:
     print(_as_text(answer))
 
 
-def environment_with_database(running: ExitStack) -> dict[str, str]:
-    """The function's environment variables, for a migrated embedded database that runs until `running` is closed."""
-    LOCAL_DATA.mkdir(exist_ok=True)
-    LOCAL_DATA.chmod(0o711)  # PostgreSQL's user must be able to enter it
-    urls = connection_strings(running.enter_context(embedded(LOCAL_DATA, 0, report)))
-    apply(DatabaseUrl.parse(urls["DATABASE_DIRECT_URL"]), DatabaseUrl.parse(urls["DATABASE_URL"]), report)
-    return {
-        "DATABASE_URL": urls["DATABASE_URL"],
-        "BETTER_AUTH_SECRET": local_secret(LOCAL_DATA / "better_auth_secret"),
-        "FRONTEND_URL": "http://localhost:3000",
-    }
+def with_temporary_database(running: ExitStack) -> dict[str, str]:
+    """The function's variables, for a migrated PostgreSQL of its own that exists until `running` is closed.
+
+    An event changes the database, and counts towards rate limits. So nothing of it is kept.
+    """
+    report("Starting PostgreSQL")
+    return migrated(running.enter_context(temporary()), token_urlsafe(36))
+
+
+def migrated(postgres: EmbeddedPostgres, secret: str) -> dict[str, str]:
+    """The function's variables, for this PostgreSQL with the newest schema."""
+    urls = connection_strings(postgres)
+    owner, login = DatabaseUrl.parse(urls["DATABASE_DIRECT_URL"]), DatabaseUrl.parse(urls["DATABASE_URL"])
+    apply(owner, login, lambda _: None)
+    return {"DATABASE_URL": urls["DATABASE_URL"], "BETTER_AUTH_SECRET": secret, "FRONTEND_URL": FRONTEND_URL}
+
+
+def start_function(variables: dict[str, str]) -> LambdaInstance:
+    """The function of this checkout, in Lambda's runtime client, or in ours where AWS publishes none."""
+    client = "awslambdaric" if find_spec("awslambdaric") else "dev.local_lambda.runtime_client"
+    return LambdaInstance(CHECKOUT, variables, client=client)
 
 
 def sender(function: LambdaInstance) -> events.Send:
@@ -87,4 +112,5 @@ def report(line: str) -> None:
 
 
 if __name__ == "__main__":
+    interrupt_on_sigterm()
     sys.exit(main(sys.argv[1:]))

@@ -47,8 +47,9 @@ class LambdaInstance:
     :param root: the folder with the code, like /var/task
     :param environment: the function's environment variables. It inherits none of ours but PATH
     :param handler: the handler as template.yaml names it
-    :param python: the command that runs Python, before `-m awslambdaric`
+    :param python: the command that runs Python, before `-m` and the client
     :param path: more folders to import from
+    :param client: the module that is the runtime client
     :param snap_start: wait before the first event, where Lambda would take the snapshot, until `restore()`
     :raises InitFailed: it does not start
     """
@@ -61,6 +62,7 @@ class LambdaInstance:
         handler: str = "backend.main.handler",
         python: Sequence[str] = (sys.executable,),
         path: Sequence[Path] = (),
+        client: str = "awslambdaric",
         snap_start: bool = False,
     ) -> None:
         self._api = _RuntimeApi()
@@ -83,7 +85,7 @@ class LambdaInstance:
         started = time.perf_counter()
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*python, "-m", "awslambdaric", handler],
+                [*python, "-m", client, handler],
                 env=variables,
                 cwd=self._directory.name,
                 stdin=subprocess.DEVNULL,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pg8000.exceptions import Error
 from pg8000.native import Connection
@@ -60,6 +61,15 @@ def existing(directory: Path) -> Iterator[dict[str, str]]:
         with EmbeddedPostgres(directory) as postgres:
             _create_database(postgres)
             yield connection_strings(postgres)
+
+
+def temporary() -> Iterator[EmbeddedPostgres]:
+    """An embedded PostgreSQL with an empty database, of which nothing is left after the block."""
+    with TemporaryDirectory(prefix="todo-api-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)  # PostgreSQL's user must be able to enter it
+        with EmbeddedPostgres(Path(folder, "postgres"), {"fsync": "off"}, is_temporary=True) as postgres:
+            _create_database(postgres)
+            yield postgres
 
 
 def connection_strings(postgres: EmbeddedPostgres | Address) -> dict[str, str]:

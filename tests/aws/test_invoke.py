@@ -1,68 +1,33 @@
-"""`make invoke`, and `sam local`: both handle one event with a fresh database and without an AWS account."""
+"""`make invoke`: it handles one event with a database of its own and without an AWS account, and leaves nothing."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import signal
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from backend.postgres.url import DatabaseUrl
 from dev.local_lambda import events, invoke
 from dev.local_lambda.events import http_event
-from dev.local_lambda.sam import from_container
+from dev.local_lambda.runtime_api import InitFailed, LambdaInstance
 from dev.paths import CHECKOUT
 from dev.user_error import UserError
-from tests.conftest import SECRET
+from tests.conftest import ORIGIN, SECRET
+from tests.support.checkout_copy import CheckoutCopy, copied_checkout
+from tests.support.database_copy import DatabaseCopy
 
-FAKE_SAM = """#!{python}
-import json, sys
-options = dict(zip(sys.argv[1:], sys.argv[2:]))
-passed = {{name: json.load(open(options[name])) for name in ("--event", "--env-vars")}}
-print(json.dumps({{"arguments": sys.argv[1:4], "network": options.get("--docker-network"), **passed}}))
-"""
+OUR_CLIENT = "dev.local_lambda.runtime_client"
 
 
 @pytest.fixture
-def checkout() -> Iterator[Path]:
-    """A copy of this checkout, without its data and without its `.env`."""
+def checkout() -> Iterator[CheckoutCopy]:
     pytest.importorskip("awslambdaric")
-    with tempfile.TemporaryDirectory(prefix="todo-test-") as path:
-        Path(path).chmod(0o711)
-        for part in ("backend", "dev", "events"):
-            shutil.copytree(CHECKOUT / part, Path(path, part), ignore=shutil.ignore_patterns("__pycache__"))
-        yield Path(path)
+    with copied_checkout() as copy:
+        yield copy
 
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def run(checkout: Path) -> Run:
-    """Runs a program of `dev` in that copy."""
-
-    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        variables = {"PATH": f"{checkout}:{os.environ['PATH']}", "HOME": os.environ.get("HOME", "/")}
-        return subprocess.run(
-            [sys.executable, "-m", *arguments],
-            check=False,
-            capture_output=True,
-            text=True,
-            cwd=checkout,
-            env=variables,
-            timeout=100,
-        )
-
-    return run
-
-
-def test_prints_status_headers_and_body_of_an_event_with_a_fresh_token(run: Run) -> None:
-    ran = run("dev.local_lambda.invoke", "events/get-task.json")
+def test_prints_status_headers_and_body_of_an_event_with_a_fresh_token(checkout: CheckoutCopy) -> None:
+    ran = checkout.run("dev.local_lambda.invoke", "events/get-task.json")
 
     assert ran.returncode == 0, ran.stderr
     head, _, body = ran.stdout.partition("\n\n")
@@ -71,6 +36,59 @@ def test_prints_status_headers_and_body_of_an_event_with_a_fresh_token(run: Run)
     assert 'etag: "1"' in headers
     assert json.loads(body)["title"] == "Buy milk"
     assert '"route":"/api/tasks/{task_id}"' in ran.stderr
+
+
+def test_a_list_has_a_task_and_nothing_is_left_behind(checkout: CheckoutCopy) -> None:
+    ran = checkout.run("dev.local_lambda.invoke", "events/list-tasks.json")
+
+    [task] = json.loads(ran.stdout.partition("\n\n")[2])
+    assert task["title"] == "Buy milk"
+    assert not (checkout.folder / ".data").exists()
+    assert list(checkout.temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_it_can_be_stopped_and_leaves_nothing_behind(checkout: CheckoutCopy, how: signal.Signals) -> None:
+    process = checkout.start("dev.local_lambda.invoke", "events/list-tasks.json")
+    assert process.stderr is not None
+    while process.stderr.readline() != "Starting the function\n":
+        assert process.poll() is None
+
+    process.send_signal(how)
+    _, errors = process.communicate(timeout=60)
+
+    assert errors == "Stopped.\n"
+    assert list(checkout.temporary.iterdir()) == []
+
+
+class TestOurRuntimeClient:
+    """Where AWS publishes no awslambdaric, as for macOS."""
+
+    @pytest.fixture
+    def variables(self, fresh_database: DatabaseCopy) -> dict[str, str]:
+        return {"DATABASE_URL": fresh_database.url, "BETTER_AUTH_SECRET": SECRET, "FRONTEND_URL": ORIGIN}
+
+    def test_it_is_taken_where_there_is_no_other(
+        self, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(invoke, "find_spec", lambda _: None)
+
+        with invoke.start_function(variables) as function:
+            assert OUR_CLIENT in function.process.args  # type: ignore[operator]
+            health = function.invoke(events.read(CHECKOUT / "events/health.json"))
+
+        assert health.value["statusCode"] == 200
+        assert json.loads(health.value["body"]) == {"status": "ok"}
+
+    def test_what_the_handler_raises_is_reported_and_the_next_event_handled(self, variables: dict[str, str]) -> None:
+        with LambdaInstance(CHECKOUT, variables, handler="json.dumps", client=OUR_CLIENT) as function:
+            answers = [function.invoke({}) for _ in range(2)]
+
+        assert [answer.error["errorType"] for answer in answers] == ["TypeError", "TypeError"]
+
+    def test_what_stops_the_start_is_reported(self) -> None:
+        with pytest.raises(InitFailed, match="DATABASE_URL"):
+            LambdaInstance(CHECKOUT, {}, client=OUR_CLIENT)
 
 
 @pytest.mark.parametrize(
@@ -91,29 +109,6 @@ def test_an_unusable_event_file_is_reported_in_one_line(
     errors = capsys.readouterr().err
     assert message in errors
     assert errors.count("\n") == 1
-
-
-@pytest.mark.long
-@pytest.mark.skipif(sys.platform != "linux", reason="SAM gets another network on other systems")
-def test_sam_local_gets_a_filled_event_and_a_database(run: Run, checkout: Path) -> None:
-    (checkout / "sam").write_text(FAKE_SAM.format(python=sys.executable))
-    (checkout / "sam").chmod(0o755)
-
-    ran = run("dev.local_lambda.sam", "invoke", "events/list-tasks.json")
-
-    assert ran.returncode == 0, ran.stderr
-    passed = json.loads(ran.stdout)
-    assert passed["arguments"] == ["local", "invoke", "ApiFunction"]
-    assert passed["network"] == "host"
-    assert "<" not in passed["--event"]["headers"]["authorization"]
-    assert set(passed["--env-vars"]["ApiFunction"]) == {"DATABASE_URL", "BETTER_AUTH_SECRET", "FRONTEND_URL"}
-
-
-def test_a_docker_desktop_container_reaches_the_database_on_the_host() -> None:
-    url = from_container("postgresql://todo_api:p%40ss@127.0.0.1:54321/todo")
-
-    assert url == "postgresql://todo_api:p%40ss@host.docker.internal:54321/todo?sslmode=disable"
-    assert DatabaseUrl.parse(url, sam_local=True).tls_context() is None
 
 
 def fail_if_asked(event: dict[str, Any]) -> dict[str, Any]:
