@@ -17,11 +17,12 @@ WAITS_MINUTES = 15
 class FrontendHost(SimpleHTTPRequestHandler):
     """Serves the page and its scripts. A POST advances the API's clock by `WAITS_MINUTES`."""
 
-    def __init__(self, *arguments: Any, clock: Clock, **options: Any) -> None:
+    def __init__(self, *arguments: Any, clock: Clock | None, **options: Any) -> None:
         self.clock = clock
         super().__init__(*arguments, **options)
 
     def do_POST(self) -> None:
+        assert self.clock, "this API's clock cannot be advanced"
         self.clock.advance(minutes=WAITS_MINUTES)
         self.send_response(204)
         self.end_headers()
@@ -31,7 +32,7 @@ class FrontendHost(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def serve_frontend(folder: Path, clock: Clock) -> Iterator[str]:
+def serve_frontend(folder: Path, clock: Clock | None = None) -> Iterator[str]:
     """Serve the folder on a free port. Gives its origin."""
     handler = partial(FrontendHost, directory=str(folder), clock=clock)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)

@@ -81,6 +81,28 @@ export async function everyError({ api, store }: Environment, noDatabase: string
   };
 }
 
+/** From sign-up to sign-out, with some errors that a page has to be able to read. */
+export async function session({ api, store }: Environment) {
+  const client = new TodoClient(api, store);
+  await client.signUp({ email: newEmail(), password });
+  const task = await client.create({ title: "Water the plants" });
+  const version = String((await client.task(task.id)).headers["etag"]);
+  await client.toggle(task.id);
+  return {
+    etag: version,
+    tasks: (await client.tasks()).map(({ title, completed }) => [title, completed]),
+    refused: {
+      404: await outcome(client.task("00000000-0000-7000-8000-000000000000")),
+      405: await outcome(client.http.delete("/api/tasks")),
+      412: await outcome(client.edit(task.id, { title: "Water the lawn" }, version)),
+      422: await outcome(client.edit(task.id, { title: "" })),
+    },
+    removed: await outcome(client.remove(task.id)),
+    signedOut: await outcome(client.signOut()),
+    afterwards: await outcome(axios.get(`${api}/api/tasks`)),
+  };
+}
+
 /** A page of another origin that has got a token. */
 export async function foreignPage({ api }: Environment, { access_token }: Auth) {
   const headers = { Authorization: `Bearer ${access_token}` };

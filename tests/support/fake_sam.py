@@ -1,0 +1,51 @@
+"""A stand-in for the SAM CLI that does what it would leave behind: it makes a container, and never removes it.
+
+`sam build` copies the sources. `sam local …` writes what it was given, and whether the database answers at the address
+that a container would use, to the file that FAKE_SAM_REPORT names. `start-api` then stays until it is interrupted.
+"""
+
+PROGRAM = """
+import http.client, json, os, pathlib, shutil, socket, sys, time
+from urllib.parse import urlsplit
+
+arguments = sys.argv[1:]
+report = pathlib.Path(os.environ["FAKE_SAM_REPORT"])
+if arguments == ["build"]:
+    if reason := os.environ.get("FAKE_BUILD_FAILS"):
+        sys.exit("Build Failed\\nError: CustomMakeBuilder:MakeBuild - Make Failed: " + reason + "\\nmake: ***")
+    built = pathlib.Path(".aws-sam/build")
+    shutil.rmtree(built, ignore_errors=True)
+    shutil.copytree("backend", built / "ApiFunction/backend", ignore=shutil.ignore_patterns("migrations"))
+    (built / "template.yaml").touch()
+    with report.with_suffix(".builds").open("a") as builds:
+        builds.write("built\\n")
+    sys.exit()
+
+options = dict(zip(arguments, arguments[1:]))
+files = {name: json.load(open(options[name])) for name in ("--event", "--env-vars") if name in options}
+url = files["--env-vars"]["ApiFunction"]["DATABASE_URL"]
+name, address = options["--add-host"].split(":")
+assert name == urlsplit(url).hostname
+with socket.create_connection((address, urlsplit(url).port), 10) as database:
+    database.sendall(bytes([0, 0, 0, 8, 4, 210, 22, 47]))  # SSLRequest
+    answer = database.recv(1).decode()
+
+engine = http.client.HTTPConnection("localhost")
+engine.sock = socket.socket(socket.AF_UNIX)
+engine.sock.connect(os.environ["DOCKER_HOST"].removeprefix("unix://"))
+engine.request("POST", "/containers/create", json.dumps({"Env": ["A=1", "DATABASE_URL=" + url]}))
+engine.getresponse().read()
+
+folder = os.path.dirname(options["--env-vars"])
+seen = {"arguments": arguments, "database": answer, "pid": os.getpid(), "folder": folder}
+fresh = report.with_suffix(".fresh")
+fresh.write_text(json.dumps(seen | files))
+fresh.rename(report)
+if code := os.environ.get("FAKE_SAM_FAILS"):
+    sys.exit(int(code))
+if "start-api" in arguments:
+    try:
+        time.sleep(300)
+    except KeyboardInterrupt:
+        pass
+"""
