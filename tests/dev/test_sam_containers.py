@@ -22,11 +22,11 @@ from dev.local_lambda.engine import Engine
 from dev.local_lambda.sam import IMAGE
 from dev.paths import CHECKOUT
 from dev.user_error import UserError
-from tests.dev.test_sam_local import free_port, is_running
 from tests.frontend.conftest import chromium, frontend  # noqa: F401  # fixtures
 from tests.frontend.host import serve_frontend
 from tests.frontend.toolchain import run_script
 from tests.support.missing import skip_or_fail
+from tests.support.processes import free_port, is_running
 from tests.support.sample_events import BODIES, EVENT_FILES, STATUSES
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]

@@ -3,15 +3,13 @@
 tests/dev/test_sam_containers.py has real ones.
 """
 
-import json
+import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,46 +17,12 @@ from backend.postgres.url import DatabaseUrl
 from dev.local_lambda import sam, sam_bundle
 from dev.local_lambda.sam import IMAGE, from_container
 from dev.paths import CHECKOUT
-from tests.support.checkout_copy import CheckoutCopy, copied_checkout
-from tests.support.fake_engine import BRIDGE, FakeEngine, fake_engine
-from tests.support.fake_sam import PROGRAM
+from tests.support.checkout_copy import copied_checkout
+from tests.support.fake_engine import BRIDGE, fake_engine
+from tests.support.fake_sam import SECONDS, Developer
+from tests.support.processes import free_port, is_running
 
-MODULE = "dev.local_lambda.sam"
-SECONDS = 60
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the stand-in for the engine is one on Linux")
-
-
-class Developer:
-    """Runs the command in a copy of the checkout, with both stand-ins."""
-
-    def __init__(self, copy: CheckoutCopy, engine: FakeEngine) -> None:
-        self.copy, self.engine = copy, engine
-        self.report = copy.temporary / "report"
-        copy.write_program("sam", PROGRAM)
-
-    def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
-        given = self.engine.variables | {"FAKE_SAM_REPORT": str(self.report)} | variables
-        return self.copy.start(MODULE, *arguments, **given)
-
-    def run(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-        process = self.start(*arguments, **variables)
-        try:
-            output, errors = process.communicate(timeout=SECONDS)
-        finally:
-            process.kill()
-        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
-
-    def seen(self) -> dict[str, Any]:
-        """What the stand-in for SAM was given."""
-        deadline = time.monotonic() + SECONDS
-        while not self.report.exists():
-            assert time.monotonic() < deadline, "SAM was not started"
-            time.sleep(0.05)
-        return dict(json.loads(self.report.read_text()))
-
-    def builds(self) -> int:
-        builds = self.report.with_suffix(".builds")
-        return len(builds.read_text().splitlines()) if builds.exists() else 0
 
 
 @pytest.fixture
@@ -68,21 +32,11 @@ def developer() -> Iterator[Developer]:
         yield Developer(copy, engine)
 
 
-def is_running(pid: int) -> bool:
-    listed = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], check=False, capture_output=True, text=True)
-    return listed.stdout.strip()[:1] not in ("", "Z")
-
-
 def wait_until_gone(pid: int, folder: Path) -> None:
     deadline = time.monotonic() + SECONDS
     while is_running(pid) or folder.exists():
         assert time.monotonic() < deadline, "something is left"
         time.sleep(0.05)
-
-
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return str(probe.getsockname()[1])
 
 
 @linux
@@ -156,7 +110,8 @@ class TestStartApi:
         seen = developer.seen()
         assert Path(seen["folder"]).stat().st_mode & 0o077 == 0  # it has the secrets
 
-        process.send_signal(how)
+        # Ctrl-C reaches every process of the terminal.
+        (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)
         output, errors = process.communicate(timeout=SECONDS)
 
         wait_until_gone(seen["pid"], Path(seen["folder"]))

@@ -44,6 +44,7 @@ class CheckoutCopy:
             text=True,
             cwd=self.folder,
             env=environment | variables,
+            start_new_session=True,  # so that a test can interrupt all of it, as Ctrl-C does
         )
 
     def run(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":

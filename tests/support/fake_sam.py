@@ -4,6 +4,16 @@
 that a container would use, to the file that FAKE_SAM_REPORT names. `start-api` then stays until it is interrupted.
 """
 
+import json
+import subprocess
+import time
+from typing import Any
+
+from tests.support.checkout_copy import CheckoutCopy
+from tests.support.fake_engine import FakeEngine
+
+MODULE = "dev.local_lambda.sam"
+SECONDS = 60
 PROGRAM = """
 import http.client, json, os, pathlib, shutil, socket, sys, time
 from urllib.parse import urlsplit
@@ -49,3 +59,36 @@ if "start-api" in arguments:
     except KeyboardInterrupt:
         pass
 """
+
+
+class Developer:
+    """Runs the command in a copy of the checkout, with both stand-ins."""
+
+    def __init__(self, copy: CheckoutCopy, engine: FakeEngine) -> None:
+        self.copy, self.engine = copy, engine
+        self.report = copy.temporary / "report"
+        copy.write_program("sam", PROGRAM)
+
+    def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+        given = self.engine.variables | {"FAKE_SAM_REPORT": str(self.report)} | variables
+        return self.copy.start(MODULE, *arguments, **given)
+
+    def run(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+        process = self.start(*arguments, **variables)
+        try:
+            output, errors = process.communicate(timeout=SECONDS)
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+    def seen(self) -> dict[str, Any]:
+        """What the stand-in for SAM was given."""
+        deadline = time.monotonic() + SECONDS
+        while not self.report.exists():
+            assert time.monotonic() < deadline, "SAM was not started"
+            time.sleep(0.05)
+        return dict(json.loads(self.report.read_text()))
+
+    def builds(self) -> int:
+        builds = self.report.with_suffix(".builds")
+        return len(builds.read_text().splitlines()) if builds.exists() else 0
