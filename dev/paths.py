@@ -4,4 +4,4 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 LOCAL_DATA = CHECKOUT / ".data"
-"""The databases and secrets of `make start` and `make invoke`; `make clean-data` removes it."""
+"""The databases and secrets of `make start` and `sam local start-api`; `make clean-data` removes it."""
