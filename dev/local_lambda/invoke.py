@@ -1,7 +1,6 @@
 """`make invoke EVENT=events/….json`: run the function on one event as Lambda would, without Docker."""
 
 import json
-import signal
 import sys
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -15,6 +14,7 @@ from backend.settings import ConfigurationError
 from dev.embedded_postgres.server import EmbeddedPostgres
 from dev.local_lambda import events
 from dev.local_lambda.runtime_api import LambdaInstance
+from dev.make_process import interrupt_on_sigterm
 from dev.paths import CHECKOUT
 from dev.start.database import connection_strings, temporary
 from dev.user_error import UserError
@@ -36,16 +36,6 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         report("Stopped.")
     return 0
-
-
-def interrupt_on_sigterm() -> None:
-    """Have SIGTERM raise KeyboardInterrupt, as Ctrl-C does, so that what was started is stopped."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM):  # a shell has programs in the background ignore SIGINT
-        signal.signal(number, interrupt)
 
 
 def _invoke(event: Any, running: ExitStack) -> None:

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 from backend.settings import ConfigurationError
 from dev.bundle.target import PYTHON
+from dev.local_data import make_local_data
 from dev.local_lambda import events, sam_bundle, sam_process
 from dev.local_lambda.engine import NAME_OF_THIS_MACHINE, Engine
 from dev.local_lambda.invoke import (
-    interrupt_on_sigterm,
     migrated,
     report,
     sender,
@@ -29,7 +29,8 @@ from dev.local_lambda.invoke import (
 )
 from dev.local_lambda.relay import Relay
 from dev.local_secret import local_secret
-from dev.paths import CHECKOUT, LOCAL_DATA
+from dev.make_process import interrupt_on_sigterm
+from dev.paths import CHECKOUT
 from dev.start import variables
 from dev.start.database import embedded
 from dev.user_error import UserError
@@ -82,10 +83,9 @@ def _start_api(options: list[str], running: ExitStack) -> int:
     address, _ = parser.parse_known_args(options)
     _require_free(address.host, address.port)
     tools = _Tools.find()
-    LOCAL_DATA.mkdir(exist_ok=True)
-    LOCAL_DATA.chmod(0o711)  # PostgreSQL's user must be able to enter it
-    postgres = running.enter_context(embedded(LOCAL_DATA, address.port, report))
-    function_variables = migrated(postgres, local_secret(LOCAL_DATA / "better_auth_secret"))
+    data = make_local_data()
+    postgres = running.enter_context(embedded(data, address.port, report))
+    function_variables = migrated(postgres, local_secret(data / "better_auth_secret"))
     origins = variables.read(CHECKOUT / ".env")["FRONTEND_URL"]
     function_variables["FRONTEND_URL"] = ",".join(origin.strip().rstrip("/") for origin in origins.split(","))
     report(f"{function_variables['FRONTEND_URL']} may call it (FRONTEND_URL). The data are in {postgres.directory}")

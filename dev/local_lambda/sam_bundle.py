@@ -5,16 +5,19 @@ import re
 import tempfile
 from pathlib import Path
 
+from dev import version
 from dev.bundle.assemble import NOT_DEPLOYED
 from dev.file_lock import acquire
+from dev.local_data import make_local_data
 from dev.local_lambda.invoke import report
 from dev.local_lambda.sam_process import Job, run
-from dev.paths import CHECKOUT, LOCAL_DATA
+from dev.paths import CHECKOUT
 from dev.user_error import UserError
 
 TEMPLATE = CHECKOUT / ".aws-sam" / "build" / "template.yaml"
 """SAM writes it when the bundle is complete."""
-ALSO_BUILT_FROM = ("template.yaml", "requirements.txt", "requirements/bundle.txt", "dev/bundle")
+COMMIT = re.compile(rb'(?m)^(__version__ = "[^"+]*)\+[^"]*')
+"""What `dev.version` adds to the release in the bundle. It differs from the checkout's, and the code does not."""
 NOT_COMPARED = re.compile("|".join(["^" + re.escape(name) for name in NOT_DEPLOYED] + ["/__pycache__/", r"/\."]))
 BUILD_SECONDS = 600
 NAME_A_PYTHON = "make build PYTHON=/path/to/python3.13"
@@ -26,8 +29,7 @@ def build_if_stale(sam: str) -> None:
 
     :raises UserError: it cannot be built
     """
-    LOCAL_DATA.mkdir(exist_ok=True)
-    lock = acquire(LOCAL_DATA / "sam-build.lock", BUILD_SECONDS)
+    lock = acquire(make_local_data() / "sam-build.lock", BUILD_SECONDS)
     if lock is None:
         raise UserError(f"Another `sam build` of this checkout is still running after {BUILD_SECONDS // 60} minutes")
     try:
@@ -49,7 +51,7 @@ def _why_stale() -> str | None:
     if not TEMPLATE.exists():
         return "there is none"
     built_at = TEMPLATE.stat().st_mtime
-    for name in ALSO_BUILT_FROM:
+    for name in ("template.yaml", *(source for source in version.SOURCES if source != "backend")):
         for path in (CHECKOUT / name, *(CHECKOUT / name).rglob("*.py")):
             if path.stat().st_mtime > built_at:
                 return f"{path.relative_to(CHECKOUT)} is newer"
@@ -61,7 +63,8 @@ def _why_stale() -> str | None:
 def _sources(root: Path) -> dict[str, bytes]:
     """What is deployed of `backend`, by path. SAM sets the files' times to 1980, so only the content tells."""
     found = {path.relative_to(root).as_posix(): path for path in (root / "backend").rglob("*") if path.is_file()}
-    return {name: path.read_bytes() for name, path in found.items() if not NOT_COMPARED.search(name)}
+    names = [name for name in found if not NOT_COMPARED.search(name)]
+    return {name: COMMIT.sub(rb"\1", found[name].read_bytes()) for name in names}
 
 
 def _failure(output: str) -> str:

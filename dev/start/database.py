@@ -63,6 +63,7 @@ def existing(directory: Path) -> Iterator[dict[str, str]]:
             yield connection_strings(postgres)
 
 
+@contextmanager
 def temporary() -> Iterator[EmbeddedPostgres]:
     """An embedded PostgreSQL with an empty database, of which nothing is left after the block."""
     with TemporaryDirectory(prefix="todo-api-", ignore_cleanup_errors=True) as folder:
