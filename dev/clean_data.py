@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
+from dev.command import exit_code
 from dev.embedded_postgres.account import is_made_by_us
 from dev.file_lock import acquire
-from dev.local_data import explain
 from dev.paths import LOCAL_DATA
 from dev.user_error import UserError
 
@@ -23,16 +23,8 @@ MADE_BY_START = ("postgres*", "better_auth_secret", "install.lock", "lambda*")
 
 def main() -> int:
     """Remove the data. Returns the exit code."""
-    try:
-        with ExitStack() as locked:
-            clean(LOCAL_DATA, locked)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(explain(error), file=sys.stderr)
-        return 1
-    return 0
+    with ExitStack() as locked:
+        return exit_code(lambda: clean(LOCAL_DATA, locked))
 
 
 def clean(data: Path, locked: ExitStack) -> None:

@@ -12,27 +12,19 @@ from backend.migrations.apply import apply
 from backend.migrations.check import check
 from backend.postgres import DatabaseUrl
 from backend.settings import ConfigurationError, load_database_settings
-from dev.local_data import explain
+from dev.command import exit_code
 from dev.paths import CHECKOUT, LOCAL_DATA
 from dev.start import variables
 from dev.start.database import existing
-from dev.user_error import UserError
 
 Action = Callable[[DatabaseUrl, DatabaseUrl, Callable[[str], None]], None]
 
 
 def main(arguments: list[str]) -> int:
     """Migrate, or check. Returns the exit code."""
-    try:
-        with ExitStack() as running:
-            _act(check if arguments == ["--check"] else apply, running)
-    except (UserError, ConfigurationError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(explain(error), file=sys.stderr)
-        return 1
-    return 0
+    act = check if arguments == ["--check"] else apply
+    with ExitStack() as running:
+        return exit_code(lambda: _act(act, running), ConfigurationError, ValueError)
 
 
 def _act(act: Action, running: ExitStack) -> None:
