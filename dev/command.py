@@ -12,9 +12,10 @@ def exit_code(act: Callable[[], object], *also: type[Exception]) -> int:
 
     :param also: further exceptions whose text is such a line
     """
+    expected: tuple[type[Exception], ...] = (UserError, *also)
     try:
         act()
-    except (UserError, *also) as error:
+    except expected as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
