@@ -13,6 +13,7 @@ KEPT = frozenset(
         # How to reach the package indexes, for the bundle and the frontend. Loopback needs no HTTPS.
         *("HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
         *("NODE_EXTRA_CA_CERTS",),
+        "DOCKER_HOST",  # the container engine, for `sam local`
     }
 )
 KEPT_PREFIXES = ("PIP_", "NPM_CONFIG_", "npm_config_", "COVERAGE_", "COV_", "PYTEST_", "HYPOTHESIS_", "SAM_ENVIRONMENT")
