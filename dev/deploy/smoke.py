@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 import httpx2
+from socksio.exceptions import SOCKSError
 
 TIMEOUT_SECONDS = 35
 """More than the 30 seconds of API Gateway, so that its own error is reported."""
@@ -21,6 +22,9 @@ FOREIGN_ORIGIN = "https://not-your-frontend.invalid"
 
 class CheckFailed(Exception):
     """An answer is not as it should be. The text says how; it is printed after the name of the check."""
+
+
+FAILURES = (CheckFailed, httpx2.HTTPError, SOCKSError)  # httpx2 passes on what a proxy that is none makes socksio raise
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def run(
             started = time.perf_counter()
             try:
                 _try(lambda check=check: check(http, expected), pause_seconds)  # type: ignore[misc]
-            except (CheckFailed, httpx2.HTTPError) as error:
+            except FAILURES as error:
                 all_passed = False
                 report(f"  FAILED  {name}: {str(error) or type(error).__name__}")
             else:
@@ -86,7 +90,7 @@ def _try(check: Callable[[], None], pause_seconds: float) -> None:
     for _ in range(ATTEMPTS - 1):
         try:
             return check()
-        except (CheckFailed, httpx2.HTTPError):
+        except FAILURES:
             time.sleep(pause_seconds)
     return check()
 

@@ -24,8 +24,8 @@ def ada(make_client: MakeClient) -> Person:
 def close_to_strangers(person: Person) -> None:
     """Use up the limit of the account from strangers' addresses."""
     for number in range(ACCOUNT_LIMIT):
-        assert guess(client_at(f"192.0.2.{number}", person.http), person.email, 1) == [401]
-    assert sign_in(client_at("192.0.2.200", person.http), person.email, PASSWORD).status_code == 429
+        assert guess(client_at(f"203.0.113.{number}", person.http), person.email, 1) == [401]
+    assert sign_in(client_at("203.0.113.200", person.http), person.email, PASSWORD).status_code == 429
 
 
 @pytest.mark.spec("NFR-005", "SC-001")
@@ -69,7 +69,7 @@ def test_a_wrong_password_makes_no_network_known(ada: Person) -> None:
     office = client_at(OFFICE, ada.http)
     guess(office, ada.email, 1)
     for number in range(ACCOUNT_LIMIT - 1):
-        guess(client_at(f"192.0.2.{number}", ada.http), ada.email, 1)
+        guess(client_at(f"203.0.113.{number}", ada.http), ada.email, 1)
 
     assert sign_in(office, ada.email, PASSWORD).status_code == 429
 
@@ -122,6 +122,6 @@ def test_expired_known_networks_are_removed(
     ada = Person.sign_up(timed_client(address=HOME))
     clock.advance(days=30, seconds=1)
 
-    sign_in(client_at("192.0.2.1", ada.http), ada.email)
+    sign_in(client_at("203.0.113.1", ada.http), ada.email)
 
     assert owner_of_clock.run("select count(*) from rate_limits where hits = '{}'") == [[0]]

@@ -121,11 +121,11 @@ def test_strangers_in_several_processes_do_not_close_an_account(
     ada: Person, guess_in_all_processes: GuessInAllProcesses
 ) -> None:
     settings = {"signin_failures_per_account": 15}
-    strangers = (Guess(f"192.0.2.{number}", ada.email) for number in range(CLIENTS))
+    strangers = (Guess(f"203.0.113.{number}", ada.email) for number in range(CLIENTS))
 
     answers = guess_in_all_processes(strangers, **settings)
     stranger_who_knows = guess_in_all_processes(
-        (Guess(f"192.0.2.{100 + number}", ada.email, PASSWORD) for number in range(PROCESSES)), **settings
+        (Guess(f"203.0.113.{100 + number}", ada.email, PASSWORD) for number in range(PROCESSES)), **settings
     )
 
     assert answers == {401: 15, 429: CLIENTS - 15}

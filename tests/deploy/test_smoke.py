@@ -85,6 +85,7 @@ def test_another_host_is_asked_through_the_proxy(monkeypatch: pytest.MonkeyPatch
             client, _ = proxy.accept()
             with client:
                 asked.append(client.recv(100))
+                client.sendall(b"\x05\xff" if scheme == "socks5" else b"")  # no method of authentication is accepted
 
         refusing = Thread(target=refuse, daemon=True)
         refusing.start()
