@@ -13,6 +13,8 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from backend.postgres import Check
+
 EXPIRED_ROWS_REMOVED_AT_ONCE = 10
 """More than one request can add, so that the table shrinks under traffic."""
 KNOWN_NETWORK_DAYS = 30
@@ -61,6 +63,19 @@ CHARGE = """
 IS_CHARGED = "(select count(*) from charged) = (select count(*) from applied)"
 """Whether each of the limits had room, where `charged` is `CHARGE`."""
 
+TAKE_TURN = """
+    select case when cast($1 as boolean)
+        then cast(pg_advisory_xact_lock_shared(turn) as text)
+        else cast(pg_advisory_xact_lock(turn) as text)
+    end
+    from (select hashtextextended(key, 0) as turn from unnest(string_to_array($2, ',')) key order by 1) turns
+"""
+"""Goes in front of a decision, as a statement of its own: the decision then sees every charge that came before it.
+
+Otherwise the right one of many guesses that come together would be let in, because the others are not committed yet.
+Its parameters are whether the password is right, and the limits' keys with commas. Right passwords wait only for wrong
+ones. All lock in the same order."""
+
 REMEMBER_NETWORK = f"""
     insert into rate_limits (key, hits, expires_at)
     select cast(:known_key as text), '{{}}', clock_timestamp() + make_interval(days => {KNOWN_NETWORK_DAYS})
@@ -104,6 +119,10 @@ class Window:
     limits: tuple[int, ...]
     waived_key: str | None
     known_key: str | None
+
+    def turn(self, *, is_right: bool) -> Check:
+        """`TAKE_TURN` for a decision on these limits."""
+        return Check(TAKE_TURN, (str(is_right), ",".join(self.keys)))
 
     @property
     def parameters(self) -> Mapping[str, object]:

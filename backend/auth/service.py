@@ -79,7 +79,8 @@ class AuthService:
             verified = {"user_id": asked.user_id, "password_hash": asked.password_hash}
             is_right = passwords.verify_password(password, asked.password_hash)
             sign_in = {"is_right": is_right, "lifetime": self._lifetime, "sign_ins": self.settings.sign_ins_per_account}
-            [decided] = database.run(statements.DECIDE_SIGN_IN, {**window.parameters, **verified, **sign_in})
+            decision = {**window.parameters, **verified, **sign_in}
+            [decided] = database.run(statements.DECIDE_SIGN_IN, decision, check=window.turn(is_right=is_right))
             # Only now: a refusal must not take longer for a right password than for a wrong one.
             if decided.sign_in_id is not None and passwords.needs_rehash(asked.password_hash):
                 database.run(statements.REPLACE_HASH, {**verified, "new_hash": passwords.hash_password(password)})

@@ -43,9 +43,10 @@ SURPLUS_SIGN_INS_OF_ACCOUNT = """
 
 The one that is being opened is not among them, because the statement does not see its own changes."""
 
+IS_COUNTED = "not cast(:is_right as boolean) or (select wait from waiting) is not null"
 DECIDE_SIGN_IN = text(f"""
     with applied as ({rate_limits.APPLIED_LIMITS}), waiting as ({rate_limits.FULL_WINDOWS}),
-    charged as ({rate_limits.CHARGE.format(condition="not cast(:is_right as boolean)")}),
+    charged as ({rate_limits.CHARGE.format(condition=IS_COUNTED)}),
     account as (
         select id, email, name, created_at from users, waiting
         where cast(:is_right as boolean) and id = cast(:user_id as uuid) and password_hash = :password_hash
@@ -71,7 +72,8 @@ DECIDE_SIGN_IN = text(f"""
 """What a sign-in comes to, once the password is verified. Always one row.
 
 A wrong password is charged to each limit that has room. A right one opens a sign-in if all of them have room, and if
-the account still exists and has the password that was verified. Both take the same work."""
+the account still exists and has the password that was verified. If one is full, it is charged like a wrong one:
+otherwise the room that is left would tell that it was right. Both take the same work."""
 
 REPLACE_HASH = text("""
     update users set password_hash = :new_hash where id = :user_id and password_hash = :password_hash

@@ -227,6 +227,31 @@ def test_a_guess_that_was_charged_is_answered_although_the_limit_was_full(
     assert statuses == [401, 401]
 
 
+@pytest.mark.spec("NFR-005", "US3-4")
+def test_a_right_password_waits_for_the_guesses_that_fill_the_limit(
+    fresh_database: DatabaseCopy, make_client: MakeClient
+) -> None:
+    """Otherwise the right one of many guesses that come together would be let in, before the others are committed."""
+    url = fresh_database.url
+    stranger = make_client(address="192.0.2.13", database_url=url, signin_failures_per_account_and_address=2)
+    person = Person.sign_up(client_at("192.0.2.14", stranger))
+    assert sign_in(stranger, person.email).status_code == 401
+
+    with fresh_database.connect_as_owner() as holder, fresh_database.connect_as_owner() as observer:
+        holder.run("begin")
+        holder.run("select from rate_limits for update")
+        with ThreadPoolExecutor() as threads:
+            wrong = threads.submit(sign_in, stranger, person.email)
+            while not observer.run(LOCK_WAITERS):
+                time.sleep(0.01)
+            right = threads.submit(sign_in, stranger, person.email, PASSWORD)
+            while len(observer.run(LOCK_WAITERS)) < 2 and not right.done():
+                time.sleep(0.01)
+            holder.run("commit")
+
+    assert (wrong.result().status_code, right.result().status_code) == (401, 429)
+
+
 @pytest.mark.spec("NFR-005", "SC-006", "NFR-012")
 def test_a_hundred_right_sign_ins_at_once_all_succeed(make_client: MakeClient) -> None:
     person = Person.sign_up(make_client(database_pool_size=20))

@@ -138,12 +138,12 @@ def test_repeated_refreshes_with_one_token_are_charged_once(make_client: MakeCli
 
 @pytest.mark.spec("NFR-005", "NFR-017")
 def test_a_wrong_password_is_charged_and_a_refusal_is_not(make_client: MakeClient, owner: OwnerConnection) -> None:
-    client = make_client(address="192.0.2.10")
+    client = make_client(address="192.0.2.210")
     email = some_email()
     charged = []
     for _ in range(LIMIT + 3):
         sign_in(client, email)
-        charged.append(hits(owner, email, "192.0.2.10"))
+        charged.append(hits(owner, email, "192.0.2.210"))
 
     assert charged == [[n] * 3 for n in range(1, LIMIT + 1)] + [[LIMIT] * 3] * 3
 
