@@ -22,7 +22,8 @@ RIGHTS = text("""
         from pg_attribute join pg_class c on c.oid = attrelid join pg_namespace n on n.oid = relnamespace
         where not attisdropped
         union all
-        select 'function', format('%I.%I(%s)', nspname, proname, oidvectortypes(proargtypes)),
+        select case prokind when 'p' then 'procedure' else 'function' end,
+            format('%I.%I(%s)', nspname, proname, oidvectortypes(proargtypes)),
             p.oid = any(:functions), false, '', coalesce(proacl, acldefault('f', proowner))
         from pg_proc p join pg_namespace n on n.oid = pronamespace
         union all

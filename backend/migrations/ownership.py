@@ -1,11 +1,11 @@
-"""Who owns what: the tables belong to the role that migrates, and nothing to the two roles or the login."""
+"""Who owns what: tables and functions belong to the role that migrates, and nothing to the two roles or the login."""
 
 from collections.abc import Iterator
 
 from sqlalchemy import text
 
 from backend.migrations.difference import Difference, Subject, quote
-from backend.migrations.rights import ROLES, TABLES
+from backend.migrations.rights import FUNCTIONS, ROLES, TABLES
 
 OWNED = text("""
     select rolname, type, identity
@@ -19,14 +19,21 @@ OWNED = text("""
 """)
 """What the roles own in this database, and whether they own the database itself."""
 FOREIGN = text("""
-    select relname, relowner::regrole::text from pg_class
-    where relnamespace = 'public'::regnamespace and relname = any(:tables)
-        and not pg_has_role(current_user, relowner, 'usage') and relowner <> all(
-            select oid from pg_roles where rolname = any(:roles)
-        )
-    order by 1
+    select kind, name, owner::regrole::text from (
+        select 'table', relname, relowner from pg_class
+        where relnamespace = 'public'::regnamespace and relname = any(:tables)
+        union all
+        select 'function', name, proowner
+        from unnest(cast(:functions as text[])) name join pg_proc on oid = to_regprocedure('public.' || name)
+    ) ours (kind, name, owner)
+    where not pg_has_role(current_user, owner, 'usage') and owner <> all(
+        select oid from pg_roles where rolname = any(:roles)
+    )
+    order by 1 desc, 2
 """)
-"""Our tables whose owner is another role, whose rights the role that migrates does not have."""
+"""Our tables and functions whose owner is another role, whose rights the role that migrates does not have.
+
+The function that counts tasks runs with its owner's rights: with another owner it cannot write the totals."""
 
 
 def differences(subject: Subject) -> Iterator[Difference]:
@@ -41,8 +48,9 @@ def differences(subject: Subject) -> Iterator[Difference]:
             f"the role {quote(role)} owns the {kind} {identity}",
             (change,) if subject.is_superuser else (*as_owner, back),
         )
-    for table, other in subject.connection.execute(FOREIGN, {"tables": list(TABLES), "roles": roles}):
+    ours = {"tables": list(TABLES), "functions": list(FUNCTIONS), "roles": roles}
+    for kind, name, other in subject.connection.execute(FOREIGN, ours):
         yield Difference(
-            f"the table {table} belongs to {other}, whose rights {owner} does not have",
-            (f"alter table public.{table} owner to {owner}",),
+            f"the {kind} {name} belongs to {other}, whose rights {owner} does not have",
+            (f"alter {kind} public.{name} owner to {owner}",),
         )

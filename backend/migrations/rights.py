@@ -76,7 +76,7 @@ POLICIES: Mapping[str, Mapping[str, Policy]] = {"tasks": {"own_tasks": Policy(OW
 class Right:
     """One privilege of one grantee.
 
-    :ivar kind: what it is on, in the words of GRANT: table, sequence, function, schema, database
+    :ivar kind: what it is on, in the words of GRANT: table, sequence, function, procedure, schema, database
     :ivar name: of the object, as SQL; a table's with its schema
     :ivar column: the column's name, as SQL; empty for the whole object
     """

@@ -77,6 +77,10 @@ MENDED = {
         f"set role {OWNER}; create function f() returns int return 1; grant execute on function f to todo_user",
         "todo_user may execute on function public.f()",
     ),
+    "a right on a procedure": (
+        f"set role {OWNER}; create procedure p() begin atomic end; grant execute on procedure p to todo_user",
+        "todo_user may execute on procedure public.p()",
+    ),
     "PUBLIC reads": ("grant select on users to public", "public may select on table public.users"),
     "PUBLIC creates": ("grant create on schema public to public", "public may create on schema public"),
     "a right is missing": ("revoke select on tasks from todo_user", "todo_user lacks select on table public.tasks"),
@@ -209,6 +213,10 @@ REFUSED = {
     "the login is a superuser": ("alter role todo_api superuser", "the role todo_api has SUPERUSER"),
     "the login is in another role": ("grant pg_monitor to todo_api", "todo_api is a member of pg_monitor"),
     "a stranger's table": ("alter table users owner to postgres", "the table users belongs to postgres"),
+    "a stranger's function": (
+        "create role reader login; alter function count_tasks owner to reader",
+        "the function count_tasks() belongs to reader",
+    ),
     "a stranger's right": (
         "create table theirs (); grant select on theirs to todo_user",
         "todo_user may select on table public.theirs",
