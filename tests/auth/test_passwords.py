@@ -295,7 +295,7 @@ def test_no_transaction_or_lock_is_open_while_a_password_is_hashed(
 
     assert len(seen) == 6  # sign-up, right, wrong, unknown, and twice for the renewal
     assert [row for rows in seen for row in rows if row != ["idle", False, 0]] == []
-    assert all(len(rows) == 1 for rows in seen)
+    assert all(seen)  # without a pool, the last request's connection may still be ending beside it
 
 
 @pytest.mark.spec("NFR-013", "SC-020")
