@@ -10,6 +10,7 @@ from backend.app import create_app
 from benchmarks.__main__ import REPORT
 from benchmarks.report import with_targets
 from tests.conftest import MakeSettings
+from tests.migrations.migrating import HEAD
 from tests.support.database_copy import DatabaseCopy
 from tests.support.serving import serving
 
@@ -40,6 +41,10 @@ def test_two_people_at_once_see_what_the_readme_shows(
 
     for text in printed:
         assert CHANGING.sub("…", text) == block("output")
+
+
+def test_the_readme_shows_the_revision_that_a_newcomer_sees() -> None:
+    assert f"\nSchema: revision {HEAD} (was empty)\n" in README.read_text()
 
 
 def test_the_readme_shows_how_many_tests_a_newcomer_sees() -> None:
