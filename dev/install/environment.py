@@ -11,7 +11,7 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev.install.pip import RefusedByPip, pip_install
+from dev.install.pip import Progress, RefusedByPip, pip_install
 from dev.paths import CHECKOUT
 from dev.user_error import UserError
 
@@ -53,8 +53,10 @@ def complete(packages: Packages) -> None:
     """
     stamp = ENVIRONMENT / packages.stamp
     if not _has(packages):
-        print(f"Installing into .venv with Python {sys.version.split()[0]} (once)", flush=True)
-        if not _has(START) or stamp.exists():
+        is_new = not _has(START) or stamp.exists()
+        what = "Installing" if is_new else "Installing what tests and tools need"
+        print(f"{what} into .venv with Python {sys.version.split()[0]} (once)", file=sys.stderr, flush=True)
+        if is_new:
             _make_anew()
         (ENVIRONMENT / UNFINISHED).touch()
         _install(packages)
@@ -73,11 +75,15 @@ def _has(packages: Packages) -> bool:
 def _make_anew() -> None:
     if ENVIRONMENT.is_symlink():  # `clear=True` would empty the folder that the link leads to
         ENVIRONMENT.unlink()
+    progress = Progress(sys.stderr)
+    progress.show("making the environment")  # takes seconds, in which nothing can be followed
     try:
         venv.create(ENVIRONMENT, clear=True, with_pip=True, symlinks=True)
     except subprocess.CalledProcessError as error:
         output = (error.output or b"").decode(errors="replace").strip().splitlines() or ["it gives no reason"]
         raise UserError(f".venv cannot be made: {output[-1]}; start again when that is solved") from None
+    finally:
+        progress.end()
 
 
 def _install(packages: Packages) -> None:
@@ -90,4 +96,4 @@ def _install(packages: Packages) -> None:
         try:
             pip_install(python, (packages.optional,), "--only-binary=:all:")
         except RefusedByPip:
-            print(f"Some tests will be skipped: {packages.optional} has no packages for this system", flush=True)
+            print(f"Some tests will be skipped: {packages.optional} has no packages for this system", file=sys.stderr)

@@ -68,8 +68,8 @@ def pip_install(python: Path, lock_files: Sequence[Path], *options: str) -> None
     ]
     command += ["--no-deps", "--disable-pip-version-check", "--no-color", "--progress-bar=off", *options]
     command += [f"--requirement={file}" for file in lock_files]
-    total = sum(len(PACKAGE.findall(file.read_text())) for file in lock_files)
-    progress = Progress(sys.stdout)
+    total = len({package for file in lock_files for package in PACKAGE.findall(file.read_text())})  # some are in two
+    progress = Progress(sys.stderr)  # stdout may be what the person keeps: make invoke EVENT=… > answer
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as pip:

@@ -55,6 +55,20 @@ def test_start_installs_its_own_packages_only(checkout: Path, installed: list[st
     assert not (checkout / ".venv" / "installed").exists()
 
 
+def test_what_is_said_is_not_in_the_way_of_an_answer_on_stdout(
+    checkout: Path, installed: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    complete(environment.START)
+    complete(environment.COMPLETE)
+
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert [line.partition(" into ")[0] for line in err.splitlines()] == [
+        "Installing",
+        "Installing what tests and tools need",
+    ]
+
+
 def test_what_is_there_is_not_installed_again(checkout: Path, installed: list[str]) -> None:
     for packages in (environment.START, environment.COMPLETE, environment.START, environment.COMPLETE):
         complete(packages)
