@@ -43,6 +43,7 @@ def clean(data: Path, locked: ExitStack) -> None:
     if not data.is_symlink():
         _remove_linked(data.iterdir())
         shutil.rmtree(data)
+        print(f"Removed {data}")
         return
     ours = [path for pattern in MADE_BY_START for path in data.glob(pattern)]
     _remove_linked(ours)

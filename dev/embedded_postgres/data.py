@@ -14,6 +14,11 @@ from dev.user_error import UserError
 
 GRAVE = ("PANIC", "FATAL", "error")
 """What marks a line of a program's output that says why it failed; the first that is there counts."""
+ADVICE = {
+    os.strerror(errno.ENOSPC): "make room on the disk, and start again",
+    "could not look up effective user ID": "add that user to /etc/passwd, or start as one with a name",
+}
+"""What to do, by a part of such a line. A container that is run with `--user 1234` often has no name for that user."""
 
 
 def refuse_unusable(data: Path, directory: Path) -> None:
@@ -75,8 +80,8 @@ def recovered_password(directory: Path, postgres: Path, lock: int) -> str:
 
 
 def reason(report: str) -> str:
-    """The line of a program's output that says why it failed."""
+    """The line of a program's output that says why it failed, and what to do where that is known."""
     lines = report.splitlines()
     by_gravity = ([line for line in lines if mark in line] for mark in GRAVE)
     line = (next(filter(None, by_gravity), None) or lines or ["it gives no reason"])[-1].strip()
-    return f"{line}; make room on the disk, and start again" if os.strerror(errno.ENOSPC) in line else line
+    return "; ".join([line, *(advice for cause, advice in ADVICE.items() if cause in line)])

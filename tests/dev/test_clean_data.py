@@ -29,9 +29,10 @@ def data(tmp_path: Path) -> Path:
     return data
 
 
-def test_removes_the_folder(data: Path, locked: ExitStack) -> None:
+def test_removes_the_folder_and_says_so(data: Path, locked: ExitStack, capsys: pytest.CaptureFixture[str]) -> None:
     clean(data, locked)
 
+    assert capsys.readouterr().out == f"Removed {data}\n"
     assert list(data.parent.iterdir()) == []
 
 

@@ -24,6 +24,7 @@ from dev.file_lock import acquire
 from dev.paths import CHECKOUT
 from dev.user_error import UserError
 
+NAMELESS = "initdb: error: could not look up effective user ID 1234: user does not exist"
 STARTER = """
 import sys
 from pathlib import Path
@@ -278,6 +279,7 @@ def test_a_panic_is_what_is_reported_of_the_log(directory: Path) -> None:
             "FATAL: could not write: No space left on device; make room",
         ),
         ("initdb: error: a\ninitdb: hint", "initdb: error: a"),
+        (NAMELESS, f"{NAMELESS}; add that user to /etc/passwd"),
         ("", "it gives no reason"),
     ],
 )
