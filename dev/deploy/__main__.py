@@ -30,10 +30,19 @@ def _run(target: Target, questions: Questions, command: list[str]) -> None:
         raise UserError(f"`sam {command[1]}` failed; see its output above") from None
 
 
+def obey_region_like_the_aws_cli() -> None:
+    """Pass AWS_REGION on as AWS_DEFAULT_REGION. The AWS CLI reads both, the first before the second; boto3 and SAM
+    read the second alone, and would deploy to another region than the one that the secret is in.
+    """
+    if region := os.environ.get("AWS_REGION"):
+        os.environ["AWS_DEFAULT_REGION"] = region
+
+
 def _deploy(environment: str, questions: Questions) -> None:
     target = Target.read(environment, CHECKOUT / "samconfig.toml")
     try:
         questions.refuse_unanswered(target)
+        obey_region_like_the_aws_cli()
         aws = boto3.Session(region_name=target.region, profile_name=target.profile)
     except BotoCoreError as error:
         raise UserError(f"AWS: {error}") from None

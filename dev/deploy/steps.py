@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from backend.migrations.apply import migrate
 from backend.migrations.failure import MigrationFailed
@@ -96,6 +96,8 @@ def _migrate(owner_url: str, database_url: str, report: Report) -> None:
 def _client(aws: Any, service: str) -> Any:
     try:
         return aws.client(service)
+    except NoRegionError:
+        raise UserError("AWS: set AWS_DEFAULT_REGION to the region to deploy to, such as eu-central-1") from None
     except BotoCoreError as error:
         raise UserError(f"AWS: {error}") from None
 

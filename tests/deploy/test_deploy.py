@@ -1,8 +1,10 @@
 """`make deploy`: its steps, their order, and what it refuses before it changes anything."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -11,6 +13,7 @@ from botocore.stub import Stubber
 from fastapi import FastAPI
 
 from backend.app import create_app
+from dev.deploy.__main__ import obey_region_like_the_aws_cli
 from dev.deploy.questions import Questions
 from dev.deploy.secret import Secret
 from dev.deploy.steps import Deployment
@@ -184,6 +187,27 @@ def test_the_operators_own_variables_do_not_matter(monkeypatch: pytest.MonkeyPat
     account = Account({"DATABASE_URL": OWNER_URL, "BETTER_AUTH_SECRET": SECRET})
 
     assert Secret.read(account.client("secretsmanager"), TARGET).version_id == VERSION_ID
+
+
+def test_the_region_of_the_aws_cli_is_deployed_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+
+    obey_region_like_the_aws_cli()
+
+    assert boto3.Session().region_name == os.environ["AWS_DEFAULT_REGION"] == "eu-central-1"
+
+
+def test_without_a_region_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    questions, steps = Questions(are_answered=False, is_confirmed=True), Steps()
+
+    with refused(steps, after=0) as problem:
+        Deployment(TARGET, VERSION, questions, boto3.Session(), steps.run, steps.printed.append).run_steps()
+
+    assert str(problem.value).startswith("AWS: set AWS_DEFAULT_REGION")
 
 
 @pytest.mark.parametrize("refusal", ["ResourceNotFoundException", "AccessDeniedException"])
