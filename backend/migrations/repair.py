@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from backend.migrations import grants, ownership, roles, row_security
+from backend.migrations import grants, ownership, roles, row_security, triggers
 from backend.migrations.difference import Difference, Subject
 from backend.migrations.failure import reason
 
@@ -29,12 +29,13 @@ class Repaired:
 
 
 def everything(subject: Subject) -> Iterator[Difference]:
-    """Every difference in the roles, the login, their rights, and row level security."""
+    """Every difference in the roles, the login, their rights, row level security, and triggers."""
     yield from roles.of_roles(subject)
     yield from roles.of_login(subject)
     yield from ownership.differences(subject)
     yield from grants.differences(subject)
     yield from row_security.differences(subject)
+    yield from triggers.differences(subject)
 
 
 def repair(connection: Connection, login: str | None, look: Look) -> Repaired:

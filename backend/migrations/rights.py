@@ -39,6 +39,19 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "count_tasks()": (),
 }
 """Who may execute the functions that statements call, and those with the owner's rights. Triggers need none."""
+SECURITY_DEFINERS = ("count_tasks()",)
+"""The functions that run with their owner's rights."""
+TRIGGERS: Mapping[str, tuple[str, ...]] = {
+    "users": ("users_set_updated_at",),
+    "tasks": (
+        "tasks_set_updated_at",
+        "tasks_count_inserted",
+        "tasks_count_updated",
+        "tasks_count_deleted",
+        "tasks_count_truncated",
+    ),
+}
+"""The triggers of each table. What `tasks_count_…` do is said in the migration 0004."""
 ROLE_ATTRIBUTES: Mapping[str, bool] = {
     "superuser": False,
     "bypassrls": False,

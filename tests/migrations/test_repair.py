@@ -101,6 +101,18 @@ MENDED = {
         "alter table task_totals disable row level security",
         "row level security of the table task_totals is off",
     ),
+    "a trigger is off": (
+        "alter table tasks disable trigger tasks_count_inserted",
+        "the trigger tasks_count_inserted of the table tasks is off",
+    ),
+    "all triggers are off": (
+        "alter table tasks disable trigger user",
+        "the trigger tasks_set_updated_at of the table tasks is off",
+    ),
+    "counting with the caller's rights": (
+        "alter function count_tasks() security invoker",
+        "the function count_tasks() runs with the rights of its caller",
+    ),
     "row security is off": (
         "alter table tasks disable row level security",
         "row level security of the table tasks is off",
@@ -260,8 +272,9 @@ def test_what_the_owner_may_not_mend_is_refused_with_the_sql_that_does(
             "the role todo_user has rights on parameter log_statement",
         ),
         ("drop table rate_limits", "the table rate_limits is missing"),
+        ("drop trigger tasks_count_deleted on tasks", "the trigger tasks_count_deleted of the table tasks is missing"),
     ],
-    ids=["default privileges", "a parameter", "no table"],
+    ids=["default privileges", "a parameter", "no table", "no trigger"],
 )
 def test_what_only_a_person_can_decide_is_refused_by_name(database: OwnedDatabase, fault: str, sentence: str) -> None:
     database.as_superuser(fault)
@@ -272,6 +285,22 @@ def test_what_only_a_person_can_decide_is_refused_by_name(database: OwnedDatabas
 
     assert [line for line in wrong if sentence in line], wrong
     assert sentence in str(refused.value)
+
+
+@pytest.mark.spec("SC-013")
+def test_tasks_written_while_triggers_were_off_are_counted_by_a_migration(database: OwnedDatabase) -> None:
+    database.as_superuser(
+        "insert into users (email, password_hash, name) values ('ada@example.com', 'x', 'Ada')",
+        "alter table tasks disable trigger user",
+        "insert into tasks (title, user_id) select 'Buy milk', id from users, generate_series(1, 3)",
+    )
+
+    migrate(database)
+
+    with database.connect_as_owner() as owner:
+        [[tasks, size]] = owner.run("select tasks, bytes from task_totals")
+        [[counted]] = owner.run("select sum(task_bytes(title, description)) from tasks")
+    assert (tasks, size) == (3, counted)
 
 
 @pytest.mark.spec("NFR-008")
