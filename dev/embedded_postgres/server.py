@@ -49,13 +49,34 @@ class Address:
 
 
 def running_in(directory: Path) -> Address | None:
-    """The server that another process is running in `directory`, if there is one."""
-    lock = acquire(directory / "lock")
-    if lock is not None:
-        os.close(lock)
-        return None
-    status = (directory / "data" / "postmaster.pid").read_text().splitlines()
-    return Address(directory.resolve(), int(status[PORT_LINE]), (directory / "password").read_text())
+    """The server that another process is running in `directory`, if there is one.
+
+    A server that is starting, or is still shutting down after its starter was killed, is waited for.
+
+    :raises UserError: it does neither start nor end
+    """
+    deadline = time.monotonic() + START_SECONDS
+    while (lock := acquire(directory / "lock")) is None:
+        status = _status(directory / "data")
+        if _is_ready(status):
+            return Address(directory.resolve(), int(status[PORT_LINE]), (directory / "password").read_text())
+        if time.monotonic() > deadline:
+            raise UserError(f"The PostgreSQL in {directory} neither becomes ready nor ends; see its postgres.log")
+        time.sleep(0.05)
+    os.close(lock)
+    return None
+
+
+def _status(data: Path) -> list[str]:
+    """The lines in which PostgreSQL says where it listens and whether it is ready; empty where it says nothing."""
+    try:
+        return (data / "postmaster.pid").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _is_ready(status: list[str]) -> bool:
+    return len(status) > READY_LINE and status[READY_LINE].strip() == "ready"
 
 
 class EmbeddedPostgres:
@@ -189,11 +210,7 @@ class EmbeddedPostgres:
     def _becomes_ready(self, guardian: subprocess.Popen[bytes]) -> bool:
         deadline = time.monotonic() + START_SECONDS
         while guardian.poll() is None and time.monotonic() < deadline:
-            try:
-                status = (self._data / "postmaster.pid").read_text().splitlines()
-            except FileNotFoundError:
-                status = []
-            if len(status) > READY_LINE and status[READY_LINE].strip() == "ready":
+            if _is_ready(_status(self._data)):
                 return True
             time.sleep(0.01)
         return False

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Timer
 
 import pytest
 from pg8000.exceptions import DatabaseError
@@ -295,6 +296,17 @@ def test_another_process_finds_the_server_that_is_running(directory: Path) -> No
         assert address is not None
         assert query(address.url(), "SELECT 1") == [[1]]
         assert address.port == server.port
+
+
+def test_a_server_that_is_still_shutting_down_is_waited_for(directory: Path) -> None:
+    with EmbeddedPostgres(directory):
+        pass
+    (directory / "data" / "postmaster.pid").write_text("1\n\n\n5432\n\n\n\nstopping\n")
+    lock = acquire(directory / "lock")
+    assert lock is not None
+    Timer(0.3, os.close, [lock]).start()
+
+    assert running_in(directory) is None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs PostgreSQL as itself, wherever that may be")

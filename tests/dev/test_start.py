@@ -72,6 +72,14 @@ def checkout() -> Iterator[Path]:
         yield Path(path)
 
 
+@contextmanager
+def other_postgres() -> Iterator[EmbeddedPostgres]:
+    """A server that is not the one of `make start`."""
+    with TemporaryDirectory(prefix="todo-test-") as path:
+        with EmbeddedPostgres(Path(path, "postgres"), is_temporary=True) as postgres:
+            yield postgres
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -233,7 +241,10 @@ def test_keeps_its_secrets_from_other_users(checkout: Path) -> None:
 
 
 def test_takes_the_database_of_database_url(checkout: Path) -> None:
-    with TemporaryDirectory(prefix="todo-test-") as path, EmbeddedPostgres(Path(path)) as postgres:
+    with (
+        TemporaryDirectory(prefix="todo-test-") as path,
+        EmbeddedPostgres(Path(path, "postgres"), is_temporary=True) as postgres,
+    ):
         (checkout / ".env").write_text(f"DATABASE_URL={postgres.url()}\n")
         with started(checkout) as start:
             assert b"status" in start.get("/api/health")
@@ -241,7 +252,10 @@ def test_takes_the_database_of_database_url(checkout: Path) -> None:
 
 
 def test_a_database_of_ones_own_that_is_not_migrated_says_who_does_it(checkout: Path) -> None:
-    with TemporaryDirectory(prefix="todo-test-") as path, EmbeddedPostgres(Path(path)) as postgres:
+    with (
+        TemporaryDirectory(prefix="todo-test-") as path,
+        EmbeddedPostgres(Path(path, "postgres"), is_temporary=True) as postgres,
+    ):
         with closing(connect(postgres.url())) as owner:
             owner.run("create role weak login password 'hunter2'")
         url = postgres.url().replace(postgres.url().split("@")[0], "postgresql://weak:hunter2")
@@ -377,7 +391,10 @@ def test_an_unusable_database_url_is_reported_without_its_password(checkout: Pat
 
 
 def test_a_refused_password_is_reported_in_one_line_without_it(checkout: Path) -> None:
-    with TemporaryDirectory(prefix="todo-test-") as path, EmbeddedPostgres(Path(path)) as postgres:
+    with (
+        TemporaryDirectory(prefix="todo-test-") as path,
+        EmbeddedPostgres(Path(path, "postgres"), is_temporary=True) as postgres,
+    ):
         line = refused(checkout, {"DATABASE_URL": postgres.url().replace("postgres:", "postgres:hunter2")})
 
     assert "password authentication failed" in line

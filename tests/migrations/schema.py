@@ -25,7 +25,7 @@ def dump(database: DatabaseCopy) -> str:
 
 def main() -> None:
     """Migrate an empty database, and write its schema."""
-    with TemporaryDirectory() as directory, EmbeddedPostgres(Path(directory, "postgres")) as server:
+    with TemporaryDirectory() as directory, EmbeddedPostgres(Path(directory, "postgres"), is_temporary=True) as server:
         database = DatabaseCopy(server, "todo")
         database.create(source="template1")
         migrate(database.owner_url, database.url, print)

@@ -101,7 +101,10 @@ def test_an_upgrade_of_an_up_to_date_database_changes_nothing(fresh_database: Da
 
 @pytest.mark.spec("SC-013")
 def test_racing_upgrades_of_an_empty_cluster_all_succeed() -> None:
-    with TemporaryDirectory() as directory, EmbeddedPostgres(Path(directory, "postgres"), {"fsync": "off"}) as server:
+    with (
+        TemporaryDirectory() as directory,
+        EmbeddedPostgres(Path(directory, "postgres"), {"fsync": "off"}, is_temporary=True) as server,
+    ):
         database = DatabaseCopy(server, "todo")
         database.create(source="template1")
 
