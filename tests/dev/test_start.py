@@ -75,9 +75,11 @@ def checkout() -> Iterator[Path]:
 @contextmanager
 def other_postgres() -> Iterator[EmbeddedPostgres]:
     """A server that is not the one of `make start`."""
-    with TemporaryDirectory(prefix="todo-test-") as path:
-        with EmbeddedPostgres(Path(path, "postgres"), is_temporary=True) as postgres:
-            yield postgres
+    with (
+        TemporaryDirectory(prefix="todo-test-") as path,
+        EmbeddedPostgres(Path(path, "postgres"), is_temporary=True) as postgres,
+    ):
+        yield postgres
 
 
 def free_port() -> int:
