@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -71,7 +71,8 @@ def fake_engine(folder: Path) -> Iterator[FakeEngine]:
             self.send_header("Content-Type", "application/json" if content else "text/plain")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            with suppress(BrokenPipeError):  # the client was killed meanwhile
+                self.wfile.write(content)
 
         do_GET = do_POST = do_DELETE = handle_any  # noqa: N815  # the names are http.server's
 
