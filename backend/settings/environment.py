@@ -1,21 +1,12 @@
 """The environment, validated when the process starts (SC-014, NFR-021)."""
 
-import os
 import re
-from pathlib import Path
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    DotEnvSettingsSource,
-    EnvSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import NoDecode
 
-from backend.postgres.url import DatabaseUrl, InvalidDatabaseUrl
+from backend.settings.database import ConfigurationError, DatabaseSettings
 
 SECRET_MIN_CHARACTERS = 32
 SECRET_MIN_DIFFERENT_CHARACTERS = 10
@@ -26,92 +17,12 @@ LONGEST_LIST_BYTES = 3_100_000
 """Lambda delivers at most 6,291,556 bytes of JSON. A list is a text in that JSON, and escaping it at most doubles it.
 
 What is left is for the headers (docs/decisions/0014-a-list-is-json-from-postgresql.md)."""
-BUNDLED_CERTIFICATES = Path(__file__).resolve().parents[2] / "certificates"
 ORIGIN = re.compile(r"https?://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(?::[1-9]\d{0,4})?")
 """An origin as browsers send it (RFC 6454, 6.2): lower case, other letters as Punycode, no user, no default port."""
 HEADER_NAME = r"^[A-Za-z0-9-]{1,100}$"
 """The names of headers that are in use. RFC 9110, 5.6.2, allows more, among them `*`, which CORS reads as any."""
 
 SettingsType = TypeVar("SettingsType", bound="DatabaseSettings")
-
-
-class ConfigurationError(Exception):
-    """A missing or unusable variable; the message names it, and never shows its value."""
-
-
-class DatabaseSettings(BaseSettings):
-    """The variables that lead to the database; migrations need no others."""
-
-    model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
-    )
-
-    database_url: SecretStr
-    database_direct_url: SecretStr | None = None
-    database_ca_file: str | None = None
-    database_pipeline: bool = True
-    secret_id: str | None = None
-
-    # AWS_SAM_LOCAL is set by `sam local`, whose containers reach the host's database by a name that is not loopback.
-    aws_sam_local: bool = False
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The order of the sources: arguments, the secret that SECRET_ID names, the environment, `.env`.
-
-        The secret comes first, because otherwise the environment would hide a rotated value.
-        """
-        assert isinstance(env_settings, EnvSettingsSource)
-        assert isinstance(dotenv_settings, DotEnvSettingsSource)
-        secret_id = env_settings.env_vars.get("secret_id") or dotenv_settings.env_vars.get("secret_id")
-        secret = (_secret_source(settings_cls, secret_id),) if secret_id else ()
-        return (init_settings, *secret, env_settings, dotenv_settings)
-
-    @model_validator(mode="after")
-    def _database_urls_are_usable(self) -> Self:
-        self.database().tls_context()  # an unreadable CA file should stop the start, not the first request
-        self.database_direct()
-        return self
-
-    def database(self) -> DatabaseUrl:
-        """The URL of the application's own login."""
-        return self._parsed("DATABASE_URL", self.database_url)
-
-    def database_direct(self) -> DatabaseUrl:
-        """The URL for migrations: the owner's, or the application's without Neon's pooler."""
-        if self.database_direct_url is None:
-            return self.database().direct()
-        return self._parsed("DATABASE_DIRECT_URL", self.database_direct_url)
-
-    def _parsed(self, variable: str, url: SecretStr) -> DatabaseUrl:
-        try:
-            return DatabaseUrl.parse(
-                url.get_secret_value(),
-                ca_file=self.database_ca_file or _bundled_certificates(),
-                pipeline=self.database_pipeline,
-                sam_local=self.aws_sam_local,
-            )
-        except InvalidDatabaseUrl as error:
-            raise ValueError(f"{variable}: {error}") from None
-
-
-def _bundled_certificates() -> str | None:
-    """The bundle's folder of CA certificates. A checkout has none, and uses the system's.
-
-    :raises ValueError: the bundle on Lambda has lost it
-    """
-    if BUNDLED_CERTIFICATES.is_dir():
-        return str(BUNDLED_CERTIFICATES)
-    if os.environ.get("AWS_EXECUTION_ENV", "").startswith("AWS_Lambda"):
-        raise ValueError("the bundle has no folder `certificates`; `make build` makes one, or set DATABASE_CA_FILE")
-    return None
 
 
 class Settings(DatabaseSettings):
@@ -229,22 +140,6 @@ def _load(kind: type[SettingsType]) -> SettingsType:
 def _normalised_origin(origin: str) -> str:
     origin = origin.rstrip("/").lower()
     return origin.removesuffix(":443" if origin.startswith("https:") else ":80")
-
-
-def _secret_source(settings_cls: type[BaseSettings], secret_id: str) -> PydanticBaseSettingsSource:
-    try:
-        from backend.settings.secret_source import (  # needs boto3, which Lambda brings and which is slow to import
-            SecretSource,
-            UnreadableSecret,
-        )
-    except ImportError:
-        raise ConfigurationError(
-            "Configuration: SECRET_ID needs boto3, which Lambda has and this Python has not"
-        ) from None
-    try:
-        return SecretSource(settings_cls, secret_id)
-    except UnreadableSecret as error:
-        raise ConfigurationError(f"Configuration: the secret of SECRET_ID is unusable: {error}") from None
 
 
 def _sentence(error: object) -> str:

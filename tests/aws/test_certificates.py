@@ -8,7 +8,7 @@ import certifi
 import pytest
 
 from backend.postgres import DatabaseUrl, InvalidDatabaseUrl
-from backend.settings import ConfigurationError, environment, load_database_settings
+from backend.settings import ConfigurationError, database, load_database_settings
 from dev.bundle.certificates import write_folder
 from tests.support.database_copy import DatabaseCopy
 from tests.support.database_fixtures import Elsewhere
@@ -63,7 +63,7 @@ def test_a_folder_without_certificates_stops_the_start(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("no_dotenv")
 def test_the_bundle_uses_its_own_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", URL)
-    monkeypatch.setattr(environment, "BUNDLED_CERTIFICATES", folder)
+    monkeypatch.setattr(database, "BUNDLED_CERTIFICATES", folder)
 
     assert load_database_settings().database().ca_file == str(folder)
 
@@ -74,7 +74,7 @@ def test_a_bundle_on_lambda_that_lost_its_folder_does_not_start(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", URL)
     monkeypatch.setenv("AWS_EXECUTION_ENV", "AWS_Lambda_python3.13")
-    monkeypatch.setattr(environment, "BUNDLED_CERTIFICATES", tmp_path / "gone")
+    monkeypatch.setattr(database, "BUNDLED_CERTIFICATES", tmp_path / "gone")
 
     with pytest.raises(ConfigurationError, match="no folder `certificates`"):
         load_database_settings()
