@@ -17,7 +17,7 @@ COLUMNS = {"login": "rolcanlogin", "superuser": "rolsuper"}
 def missing(subject: Subject) -> Iterator[Difference]:
     """The roles that the cluster does not have, and those that the owner may not grant to the login.
 
-    Whoever creates a role may grant it. The second owner in a cluster may not, until the first one lets them.
+    The creator of a role may grant it. The second owner in a cluster may not, until the first one lets them.
     """
     there = set(
         subject.connection.scalars(

@@ -37,7 +37,7 @@ stored.\
 """
 TAGS = [
     {"name": "auth", "description": "Accounts and sign-ins. Each sign-in has an access token and a refresh token."},
-    {"name": "tasks", "description": "The tasks of the signed-in user. Nobody else can see or change them."},
+    {"name": "tasks", "description": "The tasks of the signed-in user. No other user can see or change them."},
     {"name": "status", "description": "For monitors. No sign-in is needed."},
 ]
 SERVERS = [{"url": "http://127.0.0.1:8000", "description": "`make start`. Each deployment has a URL of its own."}]

@@ -18,7 +18,7 @@ CHUNK_BYTES = 65_536
 class Relay(socketserver.ThreadingTCPServer):
     """Listens on a free port of one address, and passes what arrives on to a port of 127.0.0.1, until `close()`.
 
-    The password stays with PostgreSQL: whoever connects has to log in there.
+    The password stays with PostgreSQL: each client has to log in there.
     """
 
     daemon_threads = True
