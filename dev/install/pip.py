@@ -31,7 +31,7 @@ class Progress:
         self._started = self._shown = time.monotonic()
 
     def show(self, step: str) -> None:
-        """Say what is being done, unless that was the last thing said."""
+        """Say what is being done; outside a terminal not more often than every ten seconds."""
         now = time.monotonic()
         line = f"  {step} ({now - self._started:.0f} s)"
         if self._is_terminal:
