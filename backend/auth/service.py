@@ -65,8 +65,9 @@ class AuthService:
     def sign_in(self, *, email: str, password: str, address: str | None) -> AuthResponse:
         """Check credentials and open a sign-in (FR-006).
 
-        Only wrong passwords are counted. The limits are checked before hashing, so that a refusal costs no CPU time.
-        They are checked again after hashing, so that concurrent guesses cannot exceed them together.
+        Wrong passwords are counted, and a right one if a limit has filled up meanwhile. The limits are checked before
+        hashing, so that a refusal costs no CPU time. They are checked again after hashing, so that concurrent guesses
+        cannot exceed them together.
 
         :raises RateLimited: too many wrong passwords
         :raises WrongCredentials: after the same work for an unknown e-mail as for a wrong password
