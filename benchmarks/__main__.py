@@ -12,7 +12,7 @@ from pathlib import Path
 
 from backend import telemetry
 from backend.settings import Settings
-from benchmarks import cold_start, lists, report, round_trips, sign_in, throughput, warm
+from benchmarks import cold_start, instructions, lists, report, round_trips, sign_in, throughput, warm
 from benchmarks.budget import DEFAULT, Budget
 from benchmarks.bundles import Bundles, building_bundles
 from benchmarks.measure import Section
@@ -94,6 +94,7 @@ def _sections(testbed: Testbed, bundles: Bundles | None, log_progress: LogProgre
         sections.append(cold_start.measure(testbed, log_progress, bundles))
     sections.append(warm.measure(testbed, log_progress))
     if testbed.pooler:
+        sections.append(instructions.measure(testbed, log_progress))
         sections += [lists.measure(testbed, log_progress), sign_in.measure(testbed, log_progress)]
     return [*sections, throughput.measure(testbed, log_progress)]
 

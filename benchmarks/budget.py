@@ -19,6 +19,8 @@ class Budget:
     warm_up_seconds: float
     instances: int
     """The number of function instances that run at once."""
+    counted_requests: int
+    """The number of requests whose instructions are counted."""
 
     @property
     def most_clients(self) -> int:
@@ -35,5 +37,6 @@ DEFAULT = Budget(
     step_seconds={1: 1, 16: 2, 100: 2},
     warm_up_seconds=1,
     instances=8,
+    counted_requests=30,
 )
 """Takes about five minutes on an idle machine with two cores."""

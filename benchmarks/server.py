@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import SecretStr
@@ -18,6 +19,7 @@ APPLICATIONS = {
     "stock": "benchmarks.stock_deployed:app",
     "stock, one TLS context": "benchmarks.stock_deployed:shared_tls_app",
 }
+SERVER_MODULE = "tests.support.server_process"
 STOP_SECONDS = 2
 
 
@@ -31,14 +33,14 @@ class Server:
                 [
                     sys.executable,
                     "-m",
-                    "tests.support.server_process",
+                    SERVER_MODULE,
                     APPLICATIONS[application],
                     str(listening.fileno()),
                 ],
                 stdin=subprocess.PIPE,  # closed when this process ends, even if it is killed; then the server ends
                 stdout=subprocess.DEVNULL,  # hides the access log
                 pass_fds=[listening.fileno()],
-                env={**os.environ, "PYTHONPATH": str(CHECKOUT), **environment(settings)},
+                env=child_environment(environment(settings)),
                 cwd=tempfile.gettempdir(),  # has no `.env`
             )
 
@@ -60,3 +62,8 @@ def environment(settings: Settings) -> dict[str, str]:
         name.upper(): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
         for name, value in values.items()
     }
+
+
+def child_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that finds the modules of this checkout, wherever it runs."""
+    return {**os.environ, "PYTHONPATH": str(CHECKOUT), **variables}

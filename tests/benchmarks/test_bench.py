@@ -23,6 +23,7 @@ NEXT_TO_NOTHING = Budget(
     step_seconds={1: 0.2, 16: 0.2},
     warm_up_seconds=0.2,
     instances=2,
+    counted_requests=2,
 )
 
 
@@ -38,7 +39,14 @@ def test_the_whole_benchmark_writes_its_report(tmp_path: Path, monkeypatch: pyte
     assert titles == [
         *("Targets", "Network round trips"),
         *(("Cold start",) if CAN_RUN_HERE else ()),
-        *("Warm invocation", "List of tasks", "Sign-in", "Task requests at once", "Circumstances"),
+        *(
+            "Warm invocation",
+            "CPU of a warm request",
+            "List of tasks",
+            "Sign-in",
+            "Task requests at once",
+            "Circumstances",
+        ),
     ]
     assert "| as many, the first time too " in text
     for row in ("1 client, server", "16 clients, server, pool", "16 clients, 2 function instances", "1,000 tasks"):

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks import bundles, report
+from benchmarks import bundles, instructions, report
 from benchmarks.__main__ import begin_bundles
 from benchmarks.clients import Results
+from benchmarks.cold_start import NO_VALGRIND
 from benchmarks.measure import Finding, Section, interleave, milliseconds
 from benchmarks.throughput import Candidate, Comparison
 from dev.user_error import UserError
@@ -56,6 +57,28 @@ def test_a_duration_has_three_digits(seconds: float, text: str) -> None:
 def test_a_finding_says_how_far_it_is_from_its_target(ratio: float, is_met: bool, gap: str) -> None:
     finding = Finding.at_most("cold start", ratio, 0.28)
     assert (finding.is_met, finding.gap, finding.target) == (is_met, gap, "≤ 0.28")
+
+
+def test_the_count_is_the_last_one_that_callgrind_gives() -> None:
+    log = "==7== Events    : Ir\n==7== Collected : 94074930\n==7==\n==7== I   refs:      94,074,930\n"
+    assert instructions.collected(log) == 94_074_930
+    assert instructions.collected("==7== Collected : 0\n" + log) == 94_074_930
+
+
+def test_a_process_that_counted_nothing_shows_its_own_words() -> None:
+    with pytest.raises(ValueError, match="brk segment overflow"):
+        instructions.collected("==7== brk segment overflow in thread #1")
+    with pytest.raises(ValueError, match="counted nothing"):
+        instructions.collected("==7== Collected : 0\n")
+
+
+def test_without_valgrind_the_report_says_that_nothing_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    printed: list[str] = []
+    testbed: Any = None  # nothing of it is needed
+    section = instructions.measure(testbed, printed.append)
+    assert section.note == printed[0] == NO_VALGRIND
+    assert not section.findings
 
 
 def candidate(name: str, rate: float, **counts: Any) -> Candidate:
