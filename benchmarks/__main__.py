@@ -1,4 +1,4 @@
-"""`make bench`: measures everything that has a target, and writes docs/benchmarks.md and the targets in README.md."""
+"""`make bench`: measures all that has a target. Writes docs/benchmarks.md, its charts, and the targets in README.md."""
 
 import contextlib
 import logging
@@ -12,7 +12,18 @@ from pathlib import Path
 
 from backend import telemetry
 from backend.settings import Settings
-from benchmarks import cold_start, instructions, lists, report, round_trips, sign_in, throughput, warm
+from benchmarks import (
+    cold_start,
+    init_parts,
+    instructions,
+    lists,
+    network,
+    report,
+    round_trips,
+    sign_in,
+    throughput,
+    warm,
+)
 from benchmarks.budget import DEFAULT, Budget
 from benchmarks.bundles import Bundles, building_bundles
 from benchmarks.measure import Section
@@ -44,7 +55,7 @@ def main() -> None:
 
 
 def run(budget: Budget, into: Path, log_progress: LogProgress) -> None:
-    """Run every measurement, and write the report to the file `into` when none has failed."""
+    """Run every measurement, and when none has failed, write the report to the file `into` and the charts beside it."""
     load_before, warnings = os.getloadavg()[0], list[str]()
 
     def warn(line: str) -> None:
@@ -66,6 +77,7 @@ def run(budget: Budget, into: Path, log_progress: LogProgress) -> None:
         testbed = running.enter_context(build_testbed(warn, budget))
         sections = _sections(testbed, bundles, log_progress, warn)
         into.write_text(report.markdown(sections, report.circumstances(testbed, load_before=load_before), warnings))
+        report.draw_charts(sections, into.parent / report.CHARTS)
 
 
 def begin_bundles(running: ExitStack, warn: LogProgress) -> Bundles | None:
@@ -92,10 +104,10 @@ def _sections(testbed: Testbed, bundles: Bundles | None, log_progress: LogProgre
         sections.append(round_trips.measure(testbed, log_progress))  # counts, so the bundles can be built meanwhile
     if testbed.pooler and bundles and _are_complete(bundles, warn):
         sections.append(cold_start.measure(testbed, log_progress, bundles))
+        sections.append(init_parts.measure(testbed, log_progress, bundles))
     sections.append(warm.measure(testbed, log_progress))
     if testbed.pooler:
-        sections.append(instructions.measure(testbed, log_progress))
-        sections += [lists.measure(testbed, log_progress), sign_in.measure(testbed, log_progress)]
+        sections += [part.measure(testbed, log_progress) for part in (instructions, lists, network, sign_in)]
     return [*sections, throughput.measure(testbed, log_progress)]
 
 

@@ -10,9 +10,12 @@ class Budget:
 
     list_rounds: Mapping[int, int]
     """The number of rounds for each length of the list."""
+    network_rounds: Mapping[int, int]
+    """The number of rounds for each round-trip time in milliseconds."""
     sign_in_rounds: int
     warm_rounds: int
     starts: int
+    import_rounds: int
     throughput_rounds: int
     step_seconds: Mapping[int, float]
     """The length of a round for each number of clients."""
@@ -30,9 +33,11 @@ class Budget:
 
 DEFAULT = Budget(
     list_rounds={10: 40, 100: 40, 1000: 30, 10_000: 4},
+    network_rounds={0: 30, 1: 30, 5: 20, 20: 10},
     sign_in_rounds=25,
     warm_rounds=500,
     starts=9,
+    import_rounds=3,
     throughput_rounds=3,
     step_seconds={1: 1, 16: 2, 100: 2},
     warm_up_seconds=1,

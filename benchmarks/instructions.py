@@ -22,6 +22,7 @@ from benchmarks.cold_start import NO_VALGRIND
 from benchmarks.invocations import ANSWERED
 from benchmarks.measure import Finding, Section
 from benchmarks.server import APPLICATIONS, SERVER_MODULE, child_environment, environment
+from benchmarks.stock import Driver
 from benchmarks.testbed import TASKS_PER_CLIENT, Application, Testbed
 from dev.local_lambda.events import http_event
 
@@ -65,7 +66,7 @@ def measure(testbed: Testbed, log_progress: Callable[[str], None]) -> Section:
         log_progress(NO_VALGRIND)
         return Section(title, NO_VALGRIND, columns, [])
     requests = testbed.budget.counted_requests
-    stock = testbed.shared_tls_stock
+    stock = testbed.peers[Driver.PG8000_ONE_TLS_CONTEXT]
     log_progress("instructions: counting those of warm requests (half a minute)")
     with ThreadPoolExecutor(2) as counters:  # as many as there are cores
         waiting = {

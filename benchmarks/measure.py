@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+from benchmarks.charts import Chart
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -27,13 +29,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the report, with one table. `note` says how it was measured."""
+    """A section of the report, with one table, and a chart where it has one. `note` says how it was measured."""
 
     title: str
     note: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     findings: Sequence[Finding] = field(default=())
+    chart: Chart | None = None
 
 
 def interleave(rounds: int, variants: Mapping[str, Callable[[], object]]) -> dict[str, float]:

@@ -15,22 +15,27 @@ from pathlib import Path
 from benchmarks.measure import Section, milliseconds
 from benchmarks.testbed import Testbed
 
-PACKAGES = ("fastapi", "starlette", "pydantic", "mangum", "sqlmodel", "sqlalchemy", "pg8000", "uvicorn", "argon2-cffi")
+PACKAGES = (
+    *("fastapi", "starlette", "pydantic", "mangum", "sqlmodel", "sqlalchemy", "pg8000", "uvicorn", "argon2-cffi"),
+    "psycopg",
+)
 
 TARGETS = re.compile(r"## Targets\n\n((?:\|.*\n)+)")
 IN_README = re.compile(r"<!-- targets -->.*?<!-- end -->", re.DOTALL)
 
+CHARTS = "charts"
+"""The folder of the charts, beside the report."""
+
 INTRODUCTION = """\
-Written by `make bench`. The two sides of a row are measured in turns in one run, so that other load on the machine
-affects both. Compare the ratios: the times depend on the machine.
+Written by `make bench`. The sides of a row are measured in turns in one run, so that other load on the machine affects
+all of them. Compare the ratios: the times depend on the machine.
 
 “Stock” is the same API without this project's optimisations: pg8000 as it comes, with `ssl_context=True`, ORM rows,
 `response_model`, dependencies with `yield` (`benchmarks/stock.py`; a test proves that it gives the same answers). With
 `ssl_context=True`, and also by default, pg8000 makes a TLS context for every connection. That reads all of the system's
 CA certificates, and verifies nothing with them. “Stock, one TLS context” is the same application with one verifying
-context for the process, as SQLAlchemy's documentation of pg8000 shows. The targets apply to the comparison with the
-first; the figure of the second stands beside it. This project verifies the certificate and the host name of every
-connection."""
+context for the process, as SQLAlchemy's documentation of pg8000 shows. “psycopg 3” is the same application on
+`psycopg[binary]`, which verifies too. This project verifies the certificate and the host name of every connection."""
 
 
 def markdown(sections: Sequence[Section], circumstances: Sequence[tuple[str, str]], warnings: Sequence[str]) -> str:
@@ -45,9 +50,22 @@ def markdown(sections: Sequence[Section], circumstances: Sequence[tuple[str, str
         lines += ["Targets that are not met, how far the figure is from the target, and why:", ""]
         lines += [*(f"- {each.what} ({each.gap}): {each.reason}." for each in missed), ""]
     for section in sections:
-        lines += [f"## {section.title}", "", section.note, "", *table(section.columns, section.rows), ""]
+        lines += [f"## {section.title}", "", section.note, ""]
+        if section.chart:
+            lines += [f"![{section.chart.description}]({CHARTS}/{section.chart.file})", ""]
+        lines += [*table(section.columns, section.rows), ""]
     lines += ["## Circumstances", "", *table(("", ""), circumstances), ""]
     return "\n".join(lines)
+
+
+def draw_charts(sections: Sequence[Section], folder: Path) -> None:
+    """Write the charts into the folder, and remove those of earlier reports."""
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.svg"):
+        old.unlink()
+    for section in sections:
+        if section.chart:
+            section.chart.draw(folder)
 
 
 def with_targets(readme: str, report: str) -> str:

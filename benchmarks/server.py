@@ -12,12 +12,12 @@ from typing import Any
 from pydantic import SecretStr
 
 from backend.settings import Settings
+from benchmarks.stock import Driver
 from dev.paths import CHECKOUT
 
 APPLICATIONS = {
     "this project": "backend.main:app",
-    "stock": "benchmarks.stock_deployed:app",
-    "stock, one TLS context": "benchmarks.stock_deployed:shared_tls_app",
+    **{driver.value: f"benchmarks.stock_deployed:{driver.name.lower()}_app" for driver in Driver},
 }
 SERVER_MODULE = "tests.support.server_process"
 STOP_SECONDS = 2

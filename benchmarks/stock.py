@@ -4,15 +4,13 @@ It uses stock pg8000, ORM rows, `response_model` and dependencies with `yield`. 
 gzip are this project's. Work that the same answers do not need is left out: rate limits, row level security,
 `If-Match`, the limit of tasks, the access log. A complete application written like this would be slower.
 
-There are two variants. `create_stock_app` connects as pg8000's documentation shows, with `ssl_context=True`. Then
-pg8000 makes a TLS context for every connection, which reads all of the system's CA certificates and verifies nothing
-with them; it does the same by default. `create_shared_tls_stock_app` has one verifying context for the process, as
-SQLAlchemy's documentation of pg8000 shows.
+It has three variants, one for each `Driver`.
 """
 
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -41,31 +39,43 @@ from backend.web.status import Health
 Row = TypeVar("Row", bound=SQLModel)
 
 
-class StockDatabase:
-    """The engine. Its connections share one TLS context, or pg8000 makes one for each."""
+class Driver(StrEnum):
+    """The driver of PostgreSQL, and how it makes TLS connections. The value names the application in the report."""
 
-    def __init__(self, settings: Settings, *, shares_tls: bool) -> None:
+    PG8000 = "stock"
+    """As pg8000's documentation shows, with `ssl_context=True`. Then pg8000 makes a TLS context for every connection,
+    which reads all of the system's CA certificates and verifies nothing with them. It does the same by default."""
+    PG8000_ONE_TLS_CONTEXT = "stock, one TLS context"
+    """One verifying context for the process, as SQLAlchemy's documentation of pg8000 shows."""
+    PSYCOPG = "psycopg 3"
+    """With its C extension (`psycopg[binary]`), which verifies the certificate. Behind a transaction pooler it prepares
+    no statements, as its documentation says."""
+
+
+class StockDatabase:
+    """The engine, with one of the drivers."""
+
+    def __init__(self, settings: Settings, driver: Driver) -> None:
         url = settings.database()
-        context = url.tls_context() if shares_tls else True
         size = settings.database_pool_size
         pool = {"poolclass": QueuePool, "pool_size": size, "max_overflow": 0} if size else {"poolclass": NullPool}
-        self.engine: Engine = create_engine(
-            URL.create("postgresql+pg8000", url.user, url.password, url.host, url.port, url.database),
-            connect_args={"ssl_context": context if url.tls else False},
-            **pool,
-        )
+        arguments: dict[str, Any]
+        if driver is Driver.PSYCOPG:
+            name, arguments = "postgresql+psycopg", {"sslmode": "disable", "prepare_threshold": None}
+            if url.tls:
+                arguments |= {"sslmode": "verify-full", "sslrootcert": settings.database_ca_file or "system"}
+        else:
+            context = url.tls_context() if driver is Driver.PG8000_ONE_TLS_CONTEXT else True
+            name, arguments = "postgresql+pg8000", {"ssl_context": context if url.tls else False}
+        location = URL.create(name, url.user, url.password, url.host, url.port, url.database)
+        self.engine: Engine = create_engine(location, connect_args=arguments, **pool)
 
     def close(self) -> None:
         """Close the pool's idle connections."""
         self.engine.dispose()
 
 
-def create_shared_tls_stock_app(settings: Settings) -> FastAPI:
-    """The stock application whose connections share one TLS context."""
-    return create_stock_app(settings, shares_tls=True)
-
-
-def create_stock_app(settings: Settings, *, shares_tls: bool = False) -> FastAPI:
+def create_stock_app(settings: Settings, driver: Driver = Driver.PG8000) -> FastAPI:
     """The stock application for these settings."""
     app = FastAPI(
         middleware=[
@@ -81,7 +91,7 @@ def create_stock_app(settings: Settings, *, shares_tls: bool = False) -> FastAPI
         ]
     )
     tokens = Tokens(settings.better_auth_secret.get_secret_value())
-    parts.install(app, settings, StockDatabase(settings, shares_tls=shares_tls), tokens)
+    parts.install(app, settings, StockDatabase(settings, driver), tokens)
     app.include_router(router)
     return app
 

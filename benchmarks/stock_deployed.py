@@ -3,8 +3,10 @@
 from mangum import Mangum
 
 from backend.settings import load_settings
-from benchmarks.stock import create_shared_tls_stock_app, create_stock_app
+from benchmarks.stock import Driver, create_stock_app
 
 settings = load_settings()
-app, shared_tls_app = create_stock_app(settings), create_shared_tls_stock_app(settings)
-handler, shared_tls_handler = Mangum(app, lifespan="off"), Mangum(shared_tls_app, lifespan="off")
+pg8000_app, pg8000_one_tls_context_app, psycopg_app = (create_stock_app(settings, driver) for driver in Driver)
+pg8000_handler = Mangum(pg8000_app, lifespan="off")
+pg8000_one_tls_context_handler = Mangum(pg8000_one_tls_context_app, lifespan="off")
+psycopg_handler = Mangum(psycopg_app, lifespan="off")

@@ -5,9 +5,10 @@ import shutil
 import ssl
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,13 +24,14 @@ from backend.aws.handler import GatewayHandler
 from backend.migrations.apply import migrate
 from backend.settings import Settings
 from benchmarks.budget import Budget
-from benchmarks.stock import create_shared_tls_stock_app, create_stock_app
+from benchmarks.stock import Driver, create_stock_app
 from dev.embedded_postgres.server import EmbeddedPostgres
 from tests.conftest import FAST_POSTGRES, NO_LIMITS, ORIGIN, SECRET
 from tests.support.database_copy import LOGIN, DatabaseCopy, connect
 from tests.support.gateway import CONTEXT
 from tests.support.people import PASSWORD
 from tests.support.pooler import Pooler, require_pgbouncer
+from tests.support.tls_postgres import TlsPostgres, require_tls_postgres
 
 SERVER_CONNECTIONS = 20
 TASKS_PER_CLIENT = 10
@@ -100,28 +102,28 @@ class Testbed:
 
     pooler: Pooler | None
     ours: Application
-    stock: Application
-    shared_tls_stock: Application
+    peers: Mapping[Driver, Application]
+    """The plain applications."""
     accounts: Accounts
     budget: Budget
     ca_bundle: Path | None
     """The file of CA certificates that a TLS context loads by default."""
-
-    @property
-    def applications(self) -> tuple[Application, Application]:
-        """This project and stock."""
-        return self.ours, self.stock
-
-    @property
-    def tls_applications(self) -> tuple[Application, Application, Application]:
-        """This project, stock, and stock with one TLS context: they differ when they make TLS connections."""
-        return self.ours, self.stock, self.shared_tls_stock
+    tls_database: DatabaseCopy | None
+    """An empty database for this project on a PostgreSQL that has TLS itself."""
+    tls_ca_file: Path | None
 
     def through_pooler(self, application: Application, *, port: int | None = None) -> Settings:
         """Settings for a TLS connection per request through the pooler, or through a proxy on `port` in front of it."""
         assert self.pooler is not None
         url = self.pooler.url(application.database, port=port)
         return _settings(database_url=url, database_ca_file=str(self.pooler.ca_file))
+
+    def directly(self, port: int) -> Settings:
+        """Settings for a TLS connection per request to the database with TLS, from the first byte (direct TLS)."""
+        assert self.tls_database is not None
+        location, name = self.tls_database.url.rsplit(":", 1)[0], self.tls_database.name
+        url = f"{location}:{port}/{name}?sslmode=require&sslnegotiation=direct"
+        return _settings(database_url=url, database_ca_file=str(self.tls_ca_file))
 
     def with_pool(self, application: Application) -> Settings:
         """Settings for a connection pool in the application, directly to PostgreSQL, as `make start` has it."""
@@ -157,21 +159,20 @@ def build_testbed(log_progress: Callable[[str], None], budget: Budget) -> Iterat
                 if _can_pool(log_progress)
                 else None
             )
-            module = "benchmarks.stock_deployed"
+            tls_server = (
+                running.enter_context(TlsPostgres(_made(directory / "tls")))
+                if _has_tls_postgres(log_progress)
+                else None
+            )
             yield Testbed(
                 pooler,
                 Application("this project", create_app, GatewayHandler, ours, "backend.main.handler"),
-                Application("stock", create_stock_app, _mangum_handler, stock, f"{module}.handler"),
-                Application(
-                    "stock, one TLS context",
-                    create_shared_tls_stock_app,
-                    _mangum_handler,
-                    stock,
-                    f"{module}.shared_tls_handler",
-                ),
+                {driver: _peer(driver, stock) for driver in Driver},
                 accounts,
                 budget,
                 running.enter_context(_one_ca_bundle()),
+                _migrated(DatabaseCopy(tls_server, "ours")) if tls_server else None,
+                tls_server.certificate.file if tls_server else None,
             )
     finally:
         asyncio.set_event_loop(None)
@@ -197,15 +198,18 @@ def _mangum_handler(app: FastAPI) -> Mangum:
     return Mangum(app, lifespan="off")
 
 
+def _peer(driver: Driver, database: DatabaseCopy) -> Application:
+    create, deployed = partial(create_stock_app, driver=driver), f"benchmarks.stock_deployed.{driver.name.lower()}"
+    return Application(driver, create, _mangum_handler, database, f"{deployed}_handler")
+
+
 def _settings(**values: Any) -> Settings:
     values |= {"better_auth_secret": SECRET, "frontend_url": ORIGIN}
     return Settings(_env_file=None, **NO_LIMITS, **values)
 
 
 def _databases(server: EmbeddedPostgres, budget: Budget) -> tuple[DatabaseCopy, DatabaseCopy, Accounts]:
-    ours, stock = DatabaseCopy(server, "ours"), DatabaseCopy(server, "stock")
-    ours.create(source="template1")
-    migrate(ours.owner_url, ours.url, lambda _: None)
+    ours, stock = _migrated(DatabaseCopy(server, "ours")), DatabaseCopy(server, "stock")
     accounts = _populate(ours, budget)
     stock.create(source=ours.name)
     # Stock does not change roles, so its login needs these rights itself, and no row level security.
@@ -216,6 +220,12 @@ def _databases(server: EmbeddedPostgres, budget: Budget) -> tuple[DatabaseCopy, 
     for database in (ours, stock):
         database.query("vacuum analyze")
     return ours, stock, accounts
+
+
+def _migrated(database: DatabaseCopy) -> DatabaseCopy:
+    database.create(source="template1")
+    migrate(database.owner_url, database.url, lambda _: None)
+    return database
 
 
 def _populate(database: DatabaseCopy, budget: Budget) -> Accounts:
@@ -239,9 +249,23 @@ def _populate(database: DatabaseCopy, budget: Budget) -> Accounts:
 
 
 def _can_pool(log_progress: Callable[[str], None]) -> bool:
+    return _has(require_pgbouncer, log_progress, "ALL ROWS THROUGH THE POOLER ARE LEFT OUT")
+
+
+def _has_tls_postgres(log_progress: Callable[[str], None]) -> bool:
+    return _has(require_tls_postgres, log_progress, "DIRECT TLS IS LEFT OUT")
+
+
+def _has(require: Callable[[], None], log_progress: Callable[[str], None], without: str) -> bool:
     try:
-        require_pgbouncer()
+        require()
     except pytest.skip.Exception as missing:
-        log_progress(f"{missing}; ALL ROWS THROUGH THE POOLER ARE LEFT OUT")
+        log_progress(f"{missing}; {without}")
         return False
     return True
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir(mode=0o711)
+    directory.chmod(0o711)  # whatever the umask is
+    return directory

@@ -6,11 +6,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from backend.settings import Settings
-from benchmarks.stock import create_shared_tls_stock_app, create_stock_app
+from benchmarks.stock import Driver, create_stock_app
 from tests.conftest import MakeClient, MakeSettings
 from tests.support.database_copy import DatabaseCopy
 from tests.support.people import Person
@@ -22,13 +20,13 @@ UNKNOWN = "00000000-0000-7000-8000-000000000000"
 ALWAYS_NEW = ("id", "created_at", "updated_at")
 
 
-@pytest.fixture(params=[create_stock_app, create_shared_tls_stock_app])
+@pytest.fixture(params=Driver)
 def at_stock(
     request: pytest.FixtureRequest, make_client: MakeClient, make_settings: MakeSettings, shared_database: DatabaseCopy
 ) -> Callable[[Person], Person]:
     """Gives the same person, with the same sign-in, as a client of a plain application on the same database."""
     # The owner's login, because a plain application sets no role.
-    client = make_client(app=request.param(make_settings(database_url=shared_database.owner_url)))
+    client = make_client(app=create_stock_app(make_settings(database_url=shared_database.owner_url), request.param))
     return lambda person: Person(client, person.password, person.auth)
 
 
@@ -95,9 +93,9 @@ def test_all_other_operations_are_answered_alike(ada: Person, at_stock: Callable
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("create", "contexts"), [(create_stock_app, 3), (create_shared_tls_stock_app, 0)])
+@pytest.mark.parametrize(("driver", "contexts"), [(Driver.PG8000, 3), (Driver.PG8000_ONE_TLS_CONTEXT, 0)])
 def test_only_the_plain_way_makes_a_tls_context_for_every_connection(
-    create: Callable[[Settings], FastAPI],
+    driver: Driver,
     contexts: int,
     make_settings: MakeSettings,
     shared_database: DatabaseCopy,
@@ -113,7 +111,7 @@ def test_only_the_plain_way_makes_a_tls_context_for_every_connection(
     monkeypatch.setattr(ssl, "create_default_context", record_context)
     with Pooler(shared_database.server) as pooler:
         trusted = {"database_url": pooler.url(shared_database), "database_ca_file": str(pooler.ca_file)}
-        with TestClient(create(make_settings(database_pool_size=0, **trusted))) as client:
+        with TestClient(create_stock_app(make_settings(database_pool_size=0, **trusted), driver)) as client:
             statuses = [client.get("/api/health").status_code for _ in range(3)]
     assert statuses == [200, 200, 200]
     assert len(made) == contexts
