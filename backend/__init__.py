@@ -1,3 +1,3 @@
 """The todo API: everything that is deployed, and nothing else."""
 
-__version__ = "1.0.0"
+__version__ = "2.0.0"

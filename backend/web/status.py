@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy import text
 
+from backend import __version__
 from backend.database.transactions import Database
 from backend.errors import PayloadTooLarge, Unavailable
 from backend.web.openapi import Documented, error_responses
@@ -17,7 +18,7 @@ router = APIRouter(tags=["status"], route_class=ApiRoute)
 class Info(Documented):
     """What this API is."""
 
-    EXAMPLES: ClassVar = {"Info": {"name": "Todo API", "version": "1.0.0", "status": "ok"}}
+    EXAMPLES: ClassVar = {"Info": {"name": "Todo API", "version": __version__, "status": "ok"}}
 
     name: str
     version: str
