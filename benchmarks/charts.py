@@ -1,6 +1,7 @@
 """Draws the report's charts as SVG files that can be read on light and on dark pages."""
 
 import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ STYLE = """<style>
 :root { color: #24292f; background: #ffffff; --paper: #ffffff }
 @media (prefers-color-scheme: dark) { :root { color: #d5dae0; background: #0f141a; --paper: #0f141a } }
 </style>"""
+LEGEND_COLUMNS = 4
 WIDTH_INCHES, LINES_INCHES, ROW_INCHES, FRAME_INCHES = 8.0, 2.9, 0.3, 1.3
 
 
@@ -79,18 +81,17 @@ class Chart:
             all_axes = figure.subplots(len(self.panels), squeeze=False, height_ratios=heights)[:, 0]
             for axes, panel in zip(all_axes, self.panels, strict=True):
                 _draw(axes, panel)
-            all_axes[0].set_title(self.title, loc="left", x=0, pad=34, fontsize=12, fontweight="bold")
-            all_axes[0].legend(
-                loc="lower left",
-                bbox_to_anchor=(-0.01, 1.0),
-                ncols=4,
-                frameon=False,
-                columnspacing=1.4,
-                handlelength=1.4,
-            )
+            _add_title_and_legend(all_axes[0], self.title, len(self.panels[0].series))
             out = io.StringIO()
             figure.savefig(out, format="svg", facecolor=PAPER, metadata={"Date": None, "Creator": None})
         return _adapting(out.getvalue(), self.title, self.description)
+
+
+def _add_title_and_legend(axes: Axes, title: str, series: int) -> None:
+    lines = math.ceil(series / LEGEND_COLUMNS)
+    axes.set_title(title, loc="left", x=0, pad=16 + 18 * lines, fontsize=12, fontweight="bold")
+    place = (-0.01, 1.0)
+    axes.legend(loc="lower left", bbox_to_anchor=place, ncols=LEGEND_COLUMNS, frameon=False, columnspacing=1.4)
 
 
 def _draw(axes: Axes, panel: Panel) -> None:
@@ -153,14 +154,22 @@ def _finish_rows(axes: Axes, panel: Panel) -> None:
 
 def _draw_lines(axes: Axes, panel: Panel) -> None:
     numbers = [float(each) for each in panel.x]
-    for number, (label, values) in enumerate(panel.series.items()):
-        points = [(x, value) for x, value in zip(numbers, values, strict=True) if value is not None]
+    ends: dict[float, float] = {}
+    lines = [
+        [(x, value) for x, value in zip(numbers, values, strict=True) if value is not None]
+        for values in panel.series.values()
+    ]
+    for number, (label, points) in enumerate(zip(panel.series, lines, strict=True)):
         axes.plot(*zip(*points, strict=True), color=_color(label, number), marker="o", linewidth=2.2, label=label)
         x, value = points[-1]
+        ends[x] = max(value, ends.get(x, value))
+    for number, (label, points) in enumerate(zip(panel.series, lines, strict=True)):
+        x, value = points[-1]
+        above_or_below = 6 if value == ends[x] else -14
         axes.annotate(
             f"{value:,.3g}",
             (x, value),
-            xytext=(0, 6),
+            xytext=(0, above_or_below),
             textcoords="offset points",
             ha="center",
             fontsize=8,

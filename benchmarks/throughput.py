@@ -114,10 +114,10 @@ class Comparison:
         assert self.min_ratio is not None
         ours, peer, *others = self.candidates
         ratio = self.ratio(clients, peer)
-        measured = f"{_times(ratio)}, {ours.row(clients)[-1]}"
-        measured += "".join(f" ({_times(self.ratio(clients, each))} of {each.name})" for each in others)
-        what = f"throughput of {peer.name}, {clients} clients, {self.mode}"
-        target = f"≥ {self.min_ratio:g} ×, no error"
+        measured = f"{_compared(ratio, peer)}, {ours.row(clients)[-1]}"
+        measured += "".join(f" ({_compared(self.ratio(clients, each), each)})" for each in others)
+        what = f"throughput, {clients} clients, {self.mode}"
+        target = f"≥ {self.min_ratio:g} × {peer.name}, no error"
         if not ours.is_flawless(clients):
             return Finding(what, measured, target, is_met=False, gap=ours.row(clients)[-1])
         gap = f"{1 - ratio / self.min_ratio:.0%} below"
@@ -181,7 +181,9 @@ def _chart(comparison: Comparison, clients: Sequence[int]) -> Chart:
         Panel("lines", clients, rates, "answers a second", logarithmic="x"),
         Panel("lines", clients, slowest, "p99, ms", "clients at once", logarithmic="xy"),
     ]
-    return Chart("throughput.svg", f"Task requests at once: {comparison.mode}", f"{description}.", panels)
+    stalled = any(each.has_stalled(most) for each in comparison.candidates)
+    title = f"Task requests at once: {comparison.mode}" + (f". With {most} clients the others stall" if stalled else "")
+    return Chart("throughput.svg", title, f"{description}.", panels)
 
 
 def _comparisons(testbed: Testbed) -> list[Comparison]:
@@ -216,7 +218,11 @@ def _wait_for(running: Running) -> None:
 
 
 def _times(ratio: float) -> str:
-    return "the other stalls" if math.isinf(ratio) else f"{ratio:.1f} ×"
+    return "it stalls" if math.isinf(ratio) else f"{ratio:.1f} ×"
+
+
+def _compared(ratio: float, other: Candidate) -> str:
+    return f"{other.name} stalls" if math.isinf(ratio) else f"{ratio:.1f} × {other.name}"
 
 
 def _latency(result: Results, share: float) -> str:

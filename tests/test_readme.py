@@ -54,5 +54,5 @@ def test_the_readme_shows_how_many_tests_a_newcomer_sees() -> None:
 def test_the_figures_of_the_readme_are_those_of_the_last_measurement() -> None:
     readme = README.read_text()
 
-    assert "| throughput of stock, 16 clients" in readme
+    assert "| throughput, 16 clients" in readme
     assert with_targets(readme, REPORT.read_text()) == readme, "run `make bench`"

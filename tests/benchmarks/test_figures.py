@@ -94,10 +94,10 @@ def candidate(name: str, rate: float, **counts: Any) -> Candidate:
 @pytest.mark.parametrize(
     ("stock_rate", "errors", "measured", "is_met", "gap"),
     [
-        (100, {}, "3.0 ×, no error", True, ""),
-        (200, {}, "1.5 ×, no error", False, "50% below"),
-        (0, {}, "the other stalls, no error", True, ""),
-        (100, {503: 2}, "3.0 ×, 2 errors", False, "2 errors"),
+        (100, {}, "3.0 × stock, no error", True, ""),
+        (200, {}, "1.5 × stock, no error", False, "50% below"),
+        (0, {}, "stock stalls, no error", True, ""),
+        (100, {503: 2}, "3.0 × stock, 2 errors", False, "2 errors"),
     ],
 )
 def test_throughput_is_judged_by_its_median_and_by_its_errors(
@@ -112,7 +112,7 @@ def test_throughput_is_judged_by_its_median_and_by_its_errors(
 def test_a_further_application_is_shown_but_not_judged() -> None:
     others = [candidate("stock", 100), candidate("psycopg", 200)]
     comparison = Comparison("TLS", [candidate("ours", 300), *others], min_ratio=2.4)
-    assert comparison.finding(16).measured == "3.0 ×, no error (1.5 × of psycopg)"
+    assert comparison.finding(16).measured == "3.0 × stock, no error (1.5 × psycopg)"
     assert [row[1:3] + row[-1:] for row in comparison.rows(16)] == [
         ("ours", "300/s", ""),
         ("stock", "100/s", "3.0 ×"),
