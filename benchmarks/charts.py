@@ -165,7 +165,7 @@ def _draw_lines(axes: Axes, panel: Panel) -> None:
         ends[x] = max(value, ends.get(x, value))
     for number, (label, points) in enumerate(zip(panel.series, lines, strict=True)):
         x, value = points[-1]
-        above_or_below = 6 if value == ends[x] else -14
+        above_or_below = 6 if value in (0, ends[x]) else -14
         axes.annotate(
             f"{value:,.3g}",
             (x, value),

@@ -8,11 +8,7 @@ from typing import Any
 
 import pytest
 
-<<<<<<< HEAD
-from benchmarks import bundles, instructions, report
-=======
-from benchmarks import bundles, init_parts, report
->>>>>>> 5a7fff3 (Benchmarks: psycopg 3, networks with a delay, direct TLS, and charts)
+from benchmarks import bundles, init_parts, instructions, report
 from benchmarks.__main__ import begin_bundles
 from benchmarks.clients import Results
 from benchmarks.cold_start import NO_VALGRIND
