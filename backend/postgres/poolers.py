@@ -34,7 +34,12 @@ QUOTA = ("quota", "exceeded")
 """The control plane writes its own sentences about quotas (control_plane/messages.rs, `user_facing_message`)."""
 
 PGBOUNCER = "08P01"
-PGBOUNCER_NOT_SENT = ("query_wait_timeout", "pgbouncer cannot connect to server", "no more connections allowed")
+PGBOUNCER_NOT_SENT = (
+    "query_wait_timeout",
+    "pgbouncer cannot connect to server",
+    "server login has been failing",  # PostgreSQL is away, and no server connection is left
+    "no more connections allowed",
+)
 """Beginnings of the sentences that PgBouncer says before it has given a flight to PostgreSQL."""
 
 

@@ -33,7 +33,8 @@ class Deployment:
     log: Callable[[], str]
     connections: int
     """How many connections PostgreSQL may have while there are no requests."""
-    clients_of_pooler: Callable[[], int]
+    pooler: Pooler | None = None
+    """What stands between the function and PostgreSQL."""
 
     def log_lines(self) -> list[dict[str, Any]]:
         """All lines of the log, without metrics."""
@@ -47,7 +48,7 @@ class Deployment:
     def wait_until_idle(self) -> None:
         """Wait until no transaction and no connection is open, except for the idle connections of a pool."""
         assert _soon(self._is_idle), (
-            f"still connected: {self.database.query(CONNECTIONS)}, at the pooler: {self.clients_of_pooler()}"
+            f"still connected: {self.database.query(CONNECTIONS)}, at the pooler: {self._clients_of_pooler()}"
         )
 
     def _is_idle(self) -> bool:
@@ -55,8 +56,11 @@ class Deployment:
         return (
             all(state == ["idle"] for state in states)
             and len(states) <= self.connections
-            and not self.clients_of_pooler()
+            and not self._clients_of_pooler()
         )
+
+    def _clients_of_pooler(self) -> int:
+        return self.pooler.clients(self.database) if self.pooler else 0
 
 
 @contextmanager
@@ -65,7 +69,7 @@ def server(database: DatabaseCopy, log_file: Path, settings: Mapping[str, str] =
     variables = _variables(database.url) | {"DATABASE_POOL_SIZE": str(SERVER_POOL), **settings}
     connections = int(variables["DATABASE_POOL_SIZE"])
     with server_process("tests.load.application:app", variables, log_file) as process:
-        yield Deployment(process.url, [process.pid], database, process.log, connections, lambda: 0)
+        yield Deployment(process.url, [process.pid], database, process.log, connections)
     assert _soon(lambda: database.query(CONNECTIONS) == [[]]), "the server left a connection open"
 
 
@@ -78,11 +82,7 @@ def functions(database: DatabaseCopy, count: int, settings: Mapping[str, str] = 
         variables = _variables(pooler.url(database)) | {"DATABASE_CA_FILE": str(pooler.ca_file), **settings}
         with function_instances(count, variables, handler="tests.load.application.handler") as function:
             process_ids = [instance.process.pid for instance in function.instances]
-
-            def clients() -> int:
-                return pooler.clients(database)
-
-            yield Deployment(function.url, process_ids, database, function.log, POOLER_CONNECTIONS, clients)
+            yield Deployment(function.url, process_ids, database, function.log, POOLER_CONNECTIONS, pooler)
 
 
 def _variables(database_url: str) -> dict[str, str]:

@@ -76,6 +76,8 @@ def test_only_a_complete_write_may_be_kept_when_the_connection_ends(
     [
         ("query_wait_timeout", False),
         ("pgbouncer cannot connect to server", False),
+        ("server login has been failing, try again later (server_login_retry)", False),
+        ("server login has been failing, cached error: connect failed (server_login_retry)", False),
         ("no more connections allowed (max_client_conn)", False),
         ("server conn crashed?", True),
         ("server closed the connection: query_wait_timeout", True),

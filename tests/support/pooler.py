@@ -182,8 +182,16 @@ class Pooler:
 
     def stop(self) -> None:
         """End it at once, with every connection."""
+        self._end(signal.SIGTERM if _is_old() else signal.SIGQUIT)
+
+    def kill(self) -> None:
+        """Kill it, so that it ends nothing and tells nothing. It can be started again."""
+        self._end(signal.SIGKILL)
+        self._pid_file.unlink()
+
+    def _end(self, number: signal.Signals) -> None:
         if self._guardian.poll() is None:
-            os.kill(int(self._pid_file.read_text()), signal.SIGTERM if _is_old() else signal.SIGQUIT)
+            os.kill(int(self._pid_file.read_text()), number)
             self._guardian.wait(START_SECONDS)
         assert self._guardian.stdin is not None
         self._guardian.stdin.close()
