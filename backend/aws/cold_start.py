@@ -4,8 +4,6 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pydantic import BaseModel
-
 
 @contextmanager
 def cheap_imports() -> Iterator[None]:
@@ -16,6 +14,8 @@ def cheap_imports() -> Iterator[None]:
     off during the imports (-4 %), and later ignores the imported objects (`gc.freeze`).
     """
     gc.disable()
+    from pydantic import BaseModel  # here, and not above, where the garbage collector is still on
+
     BaseModel.model_config["defer_build"] = True
     try:
         import fastapi  # noqa: F401

@@ -8,7 +8,6 @@ import json
 import logging
 from typing import Any
 
-from anyio._backends import _asyncio  # noqa: F401  # the first request would import it
 from mangum import Mangum
 from mangum.types import ASGI
 from starlette.types import ASGIApp, Receive, Scope, Send

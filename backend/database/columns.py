@@ -14,6 +14,7 @@ SQLModel.metadata.naming_convention = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+SQLModel.model_config["defer_build"] = True  # no row is validated, and building the validators takes time at the start
 
 NEW_ID = text("uuid_v7()")
 """Ids sort by creation time (RFC 9562, 5.7), which keeps new index entries together."""

@@ -55,7 +55,8 @@ class DatabaseSettings(BaseSettings):
         assert isinstance(dotenv_settings, DotEnvSettingsSource)
         secret_id = env_settings.env_vars.get("secret_id") or dotenv_settings.env_vars.get("secret_id")
         secret = (_secret_source(settings_cls, secret_id),) if secret_id else ()
-        return (init_settings, *secret, env_settings, dotenv_settings)
+        dotenv = (dotenv_settings,) if dotenv_settings.env_vars else ()  # asking it for each variable takes time
+        return (init_settings, *secret, env_settings, *dotenv)
 
     @model_validator(mode="after")
     def _database_urls_are_usable(self) -> Self:
