@@ -8,7 +8,7 @@ from benchmarks.testbed import Testbed
 from dev.local_lambda.events import http_event
 from tests.support.people import PASSWORD
 
-MAX_RATIO = 1.2
+MAX_RATIO = 1.08
 BARE = "one bare verification"
 RIGHT, WRONG, UNKNOWN = "sign-in", "wrong password", "unknown e-mail"
 
