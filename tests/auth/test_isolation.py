@@ -45,6 +45,7 @@ READ_ONLY_TRANSACTION = "25006"
 ACTIVE_TRANSACTION = "25001"
 """What PostgreSQL says when a transaction that only reads is to write from here on."""
 BYPASSING_OWNER = "owner_past_row_security"
+BYPASSING_LOGIN = "login_past_row_security"
 TASKS_OF_EACH = 2
 
 Statement = tuple[str, tuple[object, ...]]
@@ -105,13 +106,33 @@ def bypassing_owner_url(postgres: EmbeddedPostgres, template: DatabaseCopy) -> I
         superuser.run(f"drop role {BYPASSING_OWNER}")
 
 
-@pytest.fixture(params=["the application's login", "an owner that bypasses row security"])
+@pytest.fixture(scope="module")
+def bypassing_login_url(postgres: EmbeddedPostgres, shared_database: DatabaseCopy) -> Iterator[str]:
+    """The URL of a login that was given BYPASSRLS, as an operator may by mistake. Otherwise it is the application's."""
+    with connect(postgres.url()) as superuser:
+        superuser.run(f"create role {BYPASSING_LOGIN} login noinherit bypassrls password 'login'")
+        superuser.run(f"grant todo_auth, todo_user to {BYPASSING_LOGIN} with inherit false, set true")
+    with connect(shared_database.login_url(BYPASSING_LOGIN, "login")) as login:
+        [[may_bypass]] = login.run("select rolbypassrls from pg_roles where rolname = current_user")
+    assert may_bypass
+    yield shared_database.login_url(BYPASSING_LOGIN, "login")
+    with connect(postgres.url()) as superuser:
+        superuser.run(f"drop role {BYPASSING_LOGIN}")
+
+
+@pytest.fixture(
+    params=["the application's login", "a login that bypasses row security", "an owner that bypasses row security"]
+)
 def url(request: pytest.FixtureRequest, shared_database: DatabaseCopy) -> str:
-    """DATABASE_URL with the application's login, and with the owner's, which is allowed but protects less."""
+    """DATABASE_URL with the application's login, with one that protects less by mistake, and with the owner's.
+
+    The owner's is allowed, but protects less.
+    """
     if request.param == "the application's login":
         return shared_database.url
-    owner_url: str = request.getfixturevalue("bypassing_owner_url")
-    return owner_url
+    fixture = "bypassing_login_url" if request.param.startswith("a login") else "bypassing_owner_url"
+    bypassing: str = request.getfixturevalue(fixture)
+    return bypassing
 
 
 @pytest.fixture

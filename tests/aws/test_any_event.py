@@ -183,8 +183,17 @@ def test_an_event_that_is_not_for_this_function_is_answered(handle: Handle, even
 
 
 @pytest.mark.spec("FR-033", "FR-034")
+@pytest.mark.parametrize("event", REAL_EVENTS, ids=range(len(REAL_EVENTS)))
+def test_a_real_event_with_null_in_any_one_place_is_answered(handle: Handle, event: dict[str, Any]) -> None:
+    for place in places(event):
+        with_null = changed(event, place, None)
+        check_answer(with_null, handle(with_null))
+
+
+@pytest.mark.spec("FR-033", "FR-034")
 @budget
 @given(any_json)
+@example(None)
 @example({"requestContext": {"http": None}})
 @example({"httpMethod": [[[]]], "requestContext": {}})
 @example({"source": {"a": 1}, "requestContext": []})

@@ -453,6 +453,8 @@ DEFAULTS = {
     "statement_timeout": "1",
     "transaction_timeout": "'1s'",
     "extra_float_digits": "-15",
+    "role": "todo_user",
+    "app.user_id": f"'{ANOTHER_USER}'",
 }
 each_default = pytest.mark.parametrize("setting", DEFAULTS)
 
