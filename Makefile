@@ -1,6 +1,6 @@
 # GNU make 3.81 or newer (macOS has that one). `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help start test test-long coverage bench check check-code check-workflows build build-ApiFunction invoke \
+.PHONY: help start test test-long coverage bench scale check check-code check-workflows build build-ApiFunction invoke \
 	openapi traceability schema migrate check-database migration validate deploy lock clean clean-data FORCE
 
 # The Python that .venv is made from: the first of these that runs, is 3.11 or newer and can make an environment.
@@ -69,6 +69,9 @@ test-long: .venv/installed ## run the tests that take minutes
 
 bench: .venv/installed ## measure what is promised, against the plain way, into docs/benchmarks.md (about five minutes)
 	@.venv/bin/python -m benchmarks
+
+scale: .venv/installed ## measure with ten million tasks what gives way first, into docs/scaling.md (about ten minutes, 10 GB)
+	@.venv/bin/python -m benchmarks.scale
 
 build: ## make what Lambda runs in .aws-sam/build/ApiFunction (ARCH=arm64 for the other processor; needs Python 3.13)
 	@$(call WITH_PYTHON_313,--arch $(or $(ARCH),x86_64))

@@ -5,7 +5,7 @@ import itertools
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -25,6 +25,8 @@ class Results:
     answered_in_time: int = 0
     unanswered: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
+    retry_after: int = 0
+    """The answers with `Retry-After`."""
 
     @property
     def per_second(self) -> float:
@@ -48,22 +50,47 @@ class Results:
         self.answered_in_time += other.answered_in_time
         self.unanswered += other.unanswered
         self.statuses += other.statuses
+        self.retry_after += other.retry_after
 
 
-def run_clients(port: int, pairs: Sequence[tuple[Account, Account]], seconds: float) -> Results:
-    """Run a client for each pair, all at once.
+def lists_and_creations(reader: Account, writer: Account) -> Iterator[bytes]:
+    """The requests of a client: the list of the first user, and a creation for the second."""
+    yield _head("GET", reader) + b"\r\n"
+    yield from creations(reader, writer)
 
-    In turns, a client lists the tasks of the first user and creates one for the second.
-    """
+
+def creations(_: Account, writer: Account) -> Iterator[bytes]:
+    """The request of a client that only creates tasks, for the second user."""
+    yield (
+        _head("POST", writer)
+        + b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(CREATION)
+        + CREATION
+    )
+
+
+Requests = Callable[[Account, Account], Iterator[bytes]]
+
+
+def run_clients(
+    port: int,
+    pairs: Sequence[tuple[Account, Account]],
+    seconds: float,
+    *,
+    requests: Requests = lists_and_creations,
+    grace_seconds: float = GRACE_SECONDS,
+) -> Results:
+    """Run a client for each pair, all at once. Each sends these requests in turns."""
     with closing(asyncio.new_event_loop()) as loop:
-        return loop.run_until_complete(_run_clients(port, pairs, seconds))
+        return loop.run_until_complete(_run_clients(port, pairs, seconds, requests, grace_seconds))
 
 
-async def _run_clients(port: int, pairs: Sequence[tuple[Account, Account]], seconds: float) -> Results:
+async def _run_clients(
+    port: int, pairs: Sequence[tuple[Account, Account]], seconds: float, requests: Requests, grace_seconds: float
+) -> Results:
     results = Results(seconds=seconds)
     end = time.perf_counter() + seconds
-    clients = [asyncio.create_task(_client(port, pair, end, results)) for pair in pairs]
-    _, waiting = await asyncio.wait(clients, timeout=seconds + GRACE_SECONDS)
+    clients = [asyncio.create_task(_client(port, list(requests(*pair)), end, results)) for pair in pairs]
+    _, waiting = await asyncio.wait(clients, timeout=seconds + grace_seconds)
     for client in waiting:
         client.cancel()
     for outcome in await asyncio.gather(*clients, return_exceptions=True):
@@ -74,38 +101,30 @@ async def _run_clients(port: int, pairs: Sequence[tuple[Account, Account]], seco
     return results
 
 
-async def _client(port: int, pair: tuple[Account, Account], end: float, results: Results) -> None:
+async def _client(port: int, requests: Sequence[bytes], end: float, results: Results) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        for request in itertools.cycle(_requests(*pair)):
+        for request in itertools.cycle(requests):
             started = time.perf_counter()
             if started >= end:
                 return
             writer.write(request)
-            status = await _status(reader)
+            status, has_retry_after = await _status(reader)
             now = time.perf_counter()
             results.statuses[status] += 1
+            results.retry_after += has_retry_after
             results.latencies.append(now - started)
             results.answered_in_time += now < end
     finally:
         writer.close()
 
 
-async def _status(reader: asyncio.StreamReader) -> int:
-    """Read the next answer to its end, and return its status."""
+async def _status(reader: asyncio.StreamReader) -> tuple[int, bool]:
+    """Read the next answer to its end. Gives its status, and whether it has `Retry-After`."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
     await reader.readexactly(length)
-    return int(head.split(None, 2)[1])
-
-
-def _requests(reader: Account, writer: Account) -> Iterator[bytes]:
-    yield _head("GET", reader) + b"\r\n"
-    yield (
-        _head("POST", writer)
-        + b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(CREATION)
-        + CREATION
-    )
+    return int(head.split(None, 2)[1]), b"\r\nretry-after:" in head
 
 
 def _head(method: str, account: Account) -> bytes:

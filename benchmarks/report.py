@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.measure import Section, milliseconds
 from benchmarks.testbed import Testbed
+from tests.support.database_copy import DatabaseCopy
 
 PACKAGES = (
     *("fastapi", "starlette", "pydantic", "mangum", "sqlmodel", "sqlalchemy", "pg8000", "uvicorn", "argon2-cffi"),
@@ -77,16 +78,23 @@ def with_targets(readme: str, report: str) -> str:
 
 def circumstances(testbed: Testbed, *, load_before: float) -> list[tuple[str, str]]:
     """Date, machine and versions of a measurement."""
-    [[[server_version]]] = testbed.ours.database.query("show server_version")
+    return [
+        *machine(testbed.ours.database, load_before=load_before),
+        ("PgBouncer", _pgbouncer_version() if testbed.pooler else "missing"),
+        ("CA certificates", _ca_certificates(testbed.ca_bundle)),
+        ("packages", ", ".join(f"{package} {version(package)}" for package in PACKAGES)),
+    ]
+
+
+def machine(database: DatabaseCopy, *, load_before: float) -> list[tuple[str, str]]:
+    """Date, machine, and versions of Python and PostgreSQL."""
+    [[[server_version]]] = database.query("show server_version")
     return [
         ("date", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
         ("machine", f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"),
         ("load before and after", f"{load_before:.1f} and {os.getloadavg()[0]:.1f} (1 minute)"),
         ("Python", platform.python_version()),
         ("PostgreSQL", f"{server_version}, fsync off"),
-        ("PgBouncer", _pgbouncer_version() if testbed.pooler else "missing"),
-        ("CA certificates", _ca_certificates(testbed.ca_bundle)),
-        ("packages", ", ".join(f"{package} {version(package)}" for package in PACKAGES)),
     ]
 
 

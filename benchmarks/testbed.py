@@ -116,21 +116,21 @@ class Testbed:
         """Settings for a TLS connection per request through the pooler, or through a proxy on `port` in front of it."""
         assert self.pooler is not None
         url = self.pooler.url(application.database, port=port)
-        return _settings(database_url=url, database_ca_file=str(self.pooler.ca_file))
+        return settings_for(database_url=url, database_ca_file=str(self.pooler.ca_file))
 
     def directly(self, port: int) -> Settings:
         """Settings for a TLS connection per request to the database with TLS, from the first byte (direct TLS)."""
         assert self.tls_database is not None
         location, name = self.tls_database.url.rsplit(":", 1)[0], self.tls_database.name
         url = f"{location}:{port}/{name}?sslmode=require&sslnegotiation=direct"
-        return _settings(database_url=url, database_ca_file=str(self.tls_ca_file))
+        return settings_for(database_url=url, database_ca_file=str(self.tls_ca_file))
 
     def with_pool(self, application: Application) -> Settings:
         """Settings for a connection pool in the application, directly to PostgreSQL, as `make start` has it."""
-        return _settings(database_url=application.database.url, database_pool_size=SERVER_CONNECTIONS)
+        return settings_for(database_url=application.database.url, database_pool_size=SERVER_CONNECTIONS)
 
 
-def _stored_password(server: EmbeddedPostgres) -> str:
+def stored_password(server: EmbeddedPostgres) -> str:
     """The login's SCRAM verifier, as PostgreSQL stores it. Neon's pooler also has the verifier, not the password.
 
     With the password PgBouncer would derive a verifier for every client, which takes 5 ms and hides the differences.
@@ -155,7 +155,7 @@ def build_testbed(log_progress: Callable[[str], None], budget: Budget) -> Iterat
             server = running.enter_context(EmbeddedPostgres(directory / "postgres", FAST_POSTGRES))
             ours, stock, accounts = _databases(server, budget)
             pooler = (
-                running.enter_context(Pooler(server, pool_size=SERVER_CONNECTIONS, password=_stored_password(server)))
+                running.enter_context(Pooler(server, pool_size=SERVER_CONNECTIONS, password=stored_password(server)))
                 if _can_pool(log_progress)
                 else None
             )
@@ -171,7 +171,7 @@ def build_testbed(log_progress: Callable[[str], None], budget: Budget) -> Iterat
                 accounts,
                 budget,
                 running.enter_context(_one_ca_bundle()),
-                _migrated(DatabaseCopy(tls_server, "ours")) if tls_server else None,
+                migrated(DatabaseCopy(tls_server, "ours")) if tls_server else None,
                 tls_server.certificate.file if tls_server else None,
             )
     finally:
@@ -203,13 +203,14 @@ def _peer(driver: Driver, database: DatabaseCopy) -> Application:
     return Application(driver, create, _mangum_handler, database, f"{deployed}_handler")
 
 
-def _settings(**values: Any) -> Settings:
+def settings_for(**values: Any) -> Settings:
+    """Settings with these values, whose rate limits allow everything."""
     values |= {"better_auth_secret": SECRET, "frontend_url": ORIGIN}
     return Settings(_env_file=None, **NO_LIMITS, **values)
 
 
 def _databases(server: EmbeddedPostgres, budget: Budget) -> tuple[DatabaseCopy, DatabaseCopy, Accounts]:
-    ours, stock = _migrated(DatabaseCopy(server, "ours")), DatabaseCopy(server, "stock")
+    ours, stock = migrated(DatabaseCopy(server, "ours")), DatabaseCopy(server, "stock")
     accounts = _populate(ours, budget)
     stock.create(source=ours.name)
     # Stock does not change roles, so its login needs these rights itself, and no row level security.
@@ -222,7 +223,8 @@ def _databases(server: EmbeddedPostgres, budget: Budget) -> tuple[DatabaseCopy, 
     return ours, stock, accounts
 
 
-def _migrated(database: DatabaseCopy) -> DatabaseCopy:
+def migrated(database: DatabaseCopy) -> DatabaseCopy:
+    """The database, created with the schema and the rights of the newest migration."""
     database.create(source="template1")
     migrate(database.owner_url, database.url, lambda _: None)
     return database
