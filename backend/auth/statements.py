@@ -62,7 +62,7 @@ DECIDE_SIGN_IN = text(f"""
         )
     ), expired_removed as (
         delete from refresh_tokens where id in (
-            select id from refresh_tokens where expires_at < clock_timestamp()
+            select id from refresh_tokens where expires_at < statement_timestamp()
             order by expires_at limit {EXPIRED_SIGN_INS_REMOVED_AT_ONCE} for update skip locked
         )
     ), expired_limits_removed as ({rate_limits.REMOVE_EXPIRED})
