@@ -33,9 +33,7 @@ RUNNING = """
 def measure(databases: Databases, size: Size, log_progress: Callable[[str], None]) -> Section:
     """Measure each number of instances, with as many clients, and then the overload."""
     rows = []
-    with Pooler(
-        databases.server, pool_size=SERVER_CONNECTIONS, password=stored_password(databases.server)
-    ) as pooler:
+    with Pooler(databases.server, pool_size=SERVER_CONNECTIONS, password=stored_password(databases.server)) as pooler:
         with _slow_creations(databases, size.held["rate"]):
             for count in size.instances:
                 results, stored = _run(databases, pooler, count, size.simulation_seconds)
