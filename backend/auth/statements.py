@@ -80,32 +80,31 @@ REPLACE_HASH = text("""
 """)
 """Stores a hash with newer parameters. Nothing happens if the password was changed in the meantime."""
 
-ROTATES = """(
-    r.current_jti = :jti and :limit > (
-        select count(*) from unnest(r.rotations) h where h > clock_timestamp() - make_interval(secs => :window)
+ROTATE = text("""
+    update refresh_tokens r set (current_jti, previous_jti, rotated_at, expires_at, rotations, revoked_at) = (
+        select
+            case when rotates then cast(:successor as uuid) else r.current_jti end,
+            case when rotates then r.current_jti else r.previous_jti end,
+            case when rotates then clock else r.rotated_at end,
+            case when rotates then clock + cast(:lifetime as interval) else r.expires_at end,
+            case when rotates then recent || clock else r.rotations end,
+            case
+                when r.current_jti = :jti then null
+                when r.previous_jti = :jti and r.rotated_at > clock - cast(:leeway as interval) then null
+                else clock
+            end
+        from (
+            select clock, recent, r.current_jti = :jti and :limit > cardinality(recent) as rotates
+            from (
+                select clock, array(
+                    select h from unnest(r.rotations) h where h > clock - make_interval(secs => :window) order by h
+                ) as recent
+                from (select clock_timestamp() as clock offset 0) t
+                offset 0
+            ) counted
+            offset 0
+        ) decided
     )
-)"""
-ROTATE = text(f"""
-    update refresh_tokens r set
-        current_jti = case when {ROTATES} then cast(:successor as uuid) else r.current_jti end,
-        previous_jti = case when {ROTATES} then r.current_jti else r.previous_jti end,
-        rotated_at = case when {ROTATES} then clock_timestamp() else r.rotated_at end,
-        expires_at = case
-            when {ROTATES} then clock_timestamp() + cast(:lifetime as interval)
-            else r.expires_at
-        end,
-        rotations = case
-            when {ROTATES} then array(
-                select h from unnest(r.rotations) h
-                where h > clock_timestamp() - make_interval(secs => :window) order by h
-            ) || clock_timestamp()
-            else r.rotations
-        end,
-        revoked_at = case
-            when r.current_jti = :jti then null
-            when r.previous_jti = :jti and r.rotated_at > clock_timestamp() - cast(:leeway as interval) then null
-            else clock_timestamp()
-        end
     from users u
     where r.id = :sign_in_id and r.user_id = :user_id and u.id = r.user_id
         and r.revoked_at is null and r.expires_at > clock_timestamp()
@@ -121,7 +120,8 @@ ROTATE = text(f"""
 - Any other token revokes the sign-in (reuse).
 
 If there is no row, the sign-in has ended. Every right-hand side sees the row as it was before the statement. Concurrent
-refreshes wait for the row's lock, and each then sees what the one before it did.
+refreshes wait for the row's lock, and each then sees what the one before it did. The clock is read once, after that
+wait (`offset 0` keeps PostgreSQL from reading it once per column), so that all columns follow one decision.
 
 Only a rotation counts against the limit. Reuse is noticed even if the limit is full: otherwise a thief could keep it
 full, and the owner's use of the old token would not be noticed. Repetitions do not count, because a page whose calls

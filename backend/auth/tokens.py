@@ -7,7 +7,7 @@ checks everything else. For the caller every failure is the same: `InvalidToken`
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
@@ -78,8 +78,8 @@ class Tokens:
     So all sign-ins stay valid when the secret changes.
     """
 
-    secret: str
-    previous_secret: str | None = None
+    secret: str = field(repr=False)
+    previous_secret: str | None = field(default=None, repr=False)
 
     def sign(
         self,

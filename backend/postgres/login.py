@@ -141,6 +141,7 @@ class _Attempt:
         self._wait_until_ready()
         if riding is None and self.wire.has_unread:
             raise ProtocolViolated("bytes behind ReadyForQuery")
+        self.wire.message_max_bytes = None
         return LoggedIn(self.wire, riding is not None)
 
     def explained(self, error: BaseException) -> BaseException:

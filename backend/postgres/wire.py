@@ -8,6 +8,9 @@ from backend.postgres.exceptions import ProtocolViolated
 from backend.postgres.messages import INT32, NOTICE, NOTIFICATION, PARAMETER_STATUS, texts
 
 CHUNK_BYTES = 1 << 16
+LOGIN_MESSAGE_MAX_BYTES = 1 << 16
+"""Before a server has logged us in, it must not fill the memory. The messages of an honest login are far shorter."""
+NOTED_PARAMETERS = ("client_encoding", "DateStyle")
 REQUIRED_PARAMETERS = {"client_encoding": "UTF8"}
 """What a server that reports these must report: values are sent and read as UTF-8."""
 
@@ -17,11 +20,15 @@ class ServerClosed(Exception):
 
 
 class Wire:
-    """The socket, plain or TLS, and what was received on it but not read yet."""
+    """The socket, plain or TLS, and what was received on it but not read yet.
+
+    :ivar message_max_bytes: the longest message that is received. None: any, once the server has logged us in
+    """
 
     def __init__(self, sock: socket) -> None:
         self.sock = sock
         self.parameters: dict[str, str] = {}
+        self.message_max_bytes: int | None = LOGIN_MESSAGE_MAX_BYTES
         self._received = bytearray()
         self._position = 0
 
@@ -73,8 +80,9 @@ class Wire:
         return not poll.poll(0)
 
     def close(self) -> None:
-        """Close the socket, without waiting for anything."""
+        """Close the socket, without waiting for anything. What was received is forgotten."""
         self.sock.close()
+        self._received, self._position = bytearray(), 0
 
     def _next(self, deadline: Deadline) -> tuple[bytes, bytes]:
         while True:
@@ -83,6 +91,8 @@ class Wire:
                 [length] = INT32.unpack_from(self._received, start + 1)
                 if length < 4:
                     raise ProtocolViolated("a message shorter than its length")
+                if self.message_max_bytes is not None and length > self.message_max_bytes:
+                    raise ProtocolViolated("a message too long for a login")
                 end = start + 1 + length
                 if end <= len(self._received):
                     self._position = end
@@ -100,6 +110,7 @@ class Wire:
 
     def _note_parameter(self, body: bytes) -> None:
         name, value, *_ = [*texts(body), "", ""]
-        self.parameters[name] = value
+        if name in NOTED_PARAMETERS:
+            self.parameters[name] = value
         if value != REQUIRED_PARAMETERS.get(name, value):
             raise ProtocolViolated(f"the server uses another {name}")

@@ -2,13 +2,16 @@
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
 from pg8000.native import Connection as OwnerConnection
 from starlette.testclient import TestClient
 
+from backend.auth import statements
 from backend.auth.tokens import Kind, Tokens
 from tests.conftest import SECRET, MakeClient
 from tests.support.clock import Clock
@@ -324,3 +327,58 @@ def test_refreshes_of_one_sign_in_do_not_affect_another(sign_up: Callable[..., P
     assert phone.refresh().status_code == 200
     assert is_signed_in(laptop)
     assert is_signed_in(phone)
+
+
+STEPPING_CLOCK = """
+    create function stepping_clock() returns timestamptz language sql volatile as
+    $$ select timestamptz '2100-01-01' + nextval('public.readings') * interval '1 microsecond' $$
+"""
+
+
+@pytest.mark.spec("FR-012", "NFR-005")
+@pytest.mark.parametrize("readings", range(1, 8))
+def test_a_limit_that_ends_during_the_statement_is_decided_once(
+    readings: int, ada: Person, shared_database: DatabaseCopy
+) -> None:
+    """Either the token is replaced and the rotation is noted, or nothing in the row changes."""
+    assert ada.refresh().status_code == 200
+    window = timedelta(seconds=900)
+    statement = str(statements.ROTATE.text).replace("clock_timestamp()", "stepping_clock()")
+    sign_in = sign_in_id(ada)
+    row = (
+        "select current_jti, previous_jti, rotated_at, expires_at, rotations, revoked_at from refresh_tokens"
+        f" where id = '{sign_in}'"
+    )
+    with shared_database.connect_as_owner() as owner:
+        owner.run("create sequence readings")
+        owner.run(STEPPING_CLOCK)
+        try:
+            ends = datetime(2100, 1, 1, tzinfo=UTC) + timedelta(microseconds=readings)
+            owner.run(
+                "update refresh_tokens set rotations = array[cast(:hit as timestamptz)], expires_at = '2101-01-01'"
+                " where id = :sign_in",
+                hit=ends - window,
+                sign_in=sign_in,
+            )
+            [before] = owner.run(row)
+            successor = uuid4()
+            owner.run(
+                statement,
+                sign_in_id=sign_in,
+                user_id=ada.id,
+                jti=before[0],
+                successor=successor,
+                lifetime=timedelta(days=7),
+                leeway=timedelta(seconds=LEEWAY_SECONDS),
+                limit=1,
+                window=window.total_seconds(),
+            )
+            [after] = owner.run(row)
+        finally:
+            owner.run("drop function stepping_clock")
+            owner.run("drop sequence readings")
+
+    if after != before:
+        assert after[:2] == [successor, before[0]]
+        assert after[4] == [after[2]]
+        assert after[3] == after[2] + timedelta(days=7)

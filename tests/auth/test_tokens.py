@@ -534,3 +534,9 @@ def test_an_unusable_secret_stops_the_process_with_one_line() -> None:
     [line] = (ended.stdout + ended.stderr).splitlines()
     assert "Configuration: BETTER_AUTH_SECRET" in line
     assert "too short" not in line
+
+
+def test_the_secrets_are_not_in_what_debuggers_show() -> None:
+    shown = repr(Tokens("a secret of this deployment", "the secret before it"))
+    assert "secret of" not in shown
+    assert "secret before" not in shown
