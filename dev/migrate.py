@@ -16,6 +16,7 @@ from dev.command import exit_code
 from dev.paths import CHECKOUT, LOCAL_DATA
 from dev.start import variables
 from dev.start.database import existing
+from dev.user_error import UserError
 
 Action = Callable[[DatabaseUrl, DatabaseUrl, Callable[[str], None]], None]
 
@@ -32,6 +33,11 @@ def _act(act: Action, running: ExitStack) -> None:
     os.environ |= from_developer
     data = LOCAL_DATA / "postgres"
     if "DATABASE_URL" not in from_developer and "SECRET_ID" not in from_developer and data.exists():
+        if "DATABASE_DIRECT_URL" in from_developer:
+            raise UserError(
+                "DATABASE_DIRECT_URL is set, but DATABASE_URL is not: set both,"
+                " or neither for the database of `make start`"
+            )
         print(f"DATABASE_URL is not set, so this is the database of `make start` in {data}", flush=True)
         os.environ |= running.enter_context(existing(data))
     settings = load_database_settings()

@@ -48,9 +48,6 @@ def bind_to_user(settings: tuple[str, ...] = ()) -> str:
     """
 
 
-BIND_TO_USER = bind_to_user()
-
-
 @dataclass(frozen=True)
 class CurrentUser:
     """The user named by a valid access token. Every statement that is run as this user checks the sign-in first."""

@@ -1,6 +1,6 @@
 """How long the current request, and each step of it, may still take.
 
-A request ends before API Gateway gives up on it (29 s). Each step has a limit of its own besides.
+A request ends before Lambda ends its invocation (29 s). Each step has a limit of its own besides.
 """
 
 import time

@@ -20,7 +20,7 @@ from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
 from backend.app import create_app
-from backend.auth.current_user import BIND_TO_USER, NO_SETTINGS, AuthenticatedUser, CurrentUser
+from backend.auth.current_user import NO_SETTINGS, AuthenticatedUser, CurrentUser, bind_to_user
 from backend.database.failures import DatabaseUnavailable
 from backend.database.roles import AUTH_ROLE
 from backend.database.transactions import Database, Rows
@@ -275,11 +275,11 @@ def _expire(two_users: TwoUsers) -> Check:
 
 def _name_another_users_sign_in(two_users: TwoUsers) -> Check:
     sign_in_of_ben, _ = sign_in_check(two_users.ben).parameters
-    return Check(BIND_TO_USER, (sign_in_of_ben, UUID(two_users.ada.id)))
+    return Check(bind_to_user(), (sign_in_of_ben, UUID(two_users.ada.id)))
 
 
 def _name_an_unknown_sign_in(two_users: TwoUsers) -> Check:
-    return Check(BIND_TO_USER, (uuid4(), UUID(two_users.ada.id)))
+    return Check(bind_to_user(), (uuid4(), UUID(two_users.ada.id)))
 
 
 each_failing_check = pytest.mark.parametrize(
@@ -540,7 +540,7 @@ def _be_refused(two_users: TwoUsers) -> None:
 
 
 def _fail_in_the_check(two_users: TwoUsers) -> None:
-    check = Check(f"{BIND_TO_USER} and 1 / length($3) = 1", (*sign_in_check(two_users.ada).parameters, ""))
+    check = Check(f"{bind_to_user()} and 1 / length($3) = 1", (*sign_in_check(two_users.ada).parameters, ""))
     assert refused_with(lambda: two_users.run(IDENTITY, check=check)) == "22012"
 
 

@@ -132,9 +132,11 @@ def refused(checkout: Path, variables: dict[str, str]) -> str:
     return str(run.stderr).strip()
 
 
-def migrate(checkout: Path) -> subprocess.CompletedProcess[str]:
+def migrate(checkout: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "dev.migrate"]
-    return subprocess.run(command, check=False, cwd=checkout, env=environment(), capture_output=True, text=True)
+    return subprocess.run(
+        command, check=False, cwd=checkout, env=environment(**variables), capture_output=True, text=True
+    )
 
 
 def connect(url: str) -> Connection:
@@ -283,6 +285,15 @@ def test_make_migrate_brings_the_same_database_up_to_date(checkout: Path) -> Non
         assert migrated.returncode == 0, migrated.stderr
         assert "the database of `make start` in" in migrated.stdout
         assert "(was empty)" not in migrated.stdout
+
+
+def test_make_migrate_with_half_of_a_database_leaves_that_of_make_start_alone(checkout: Path) -> None:
+    (checkout / ".data" / "postgres").mkdir(parents=True)
+    run = migrate(checkout, DATABASE_DIRECT_URL="postgresql://owner:secret@ep-cool.neon.tech/neondb?sslmode=require")
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.strip() == (
+        "DATABASE_DIRECT_URL is set, but DATABASE_URL is not: set both, or neither for the database of `make start`"
+    )
 
 
 def test_make_migrate_without_any_database_names_the_variable(checkout: Path) -> None:

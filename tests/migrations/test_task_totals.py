@@ -8,7 +8,7 @@ import pytest
 from alembic import command
 from pg8000.exceptions import DatabaseError
 
-from backend.auth.current_user import BIND_TO_USER
+from backend.auth.current_user import bind_to_user
 from backend.database.roles import AUTH_ROLE
 from backend.postgres import Connection, Flight, Opening
 from backend.postgres.url import DatabaseUrl
@@ -55,7 +55,7 @@ def connection(fresh_database: DatabaseCopy) -> Iterator[Connection]:
 def create_as_the_version_before(connection: Connection, person: Person, *, tasks_per_user: int) -> int:
     """Create a task with the statement of the version before, with its check. Gives how many were created."""
     check = sign_in_check(person)
-    assert check.statement == BIND_TO_USER, "the version before set the user, and no limits"
+    assert check.statement == bind_to_user(), "the version before set the user, and no limits"
     parameters = ("from the version before", person.id, tasks_per_user)
     return len(connection.execute(CREATE_OF_THE_VERSION_BEFORE, parameters, Flight(check=check)).rows)
 

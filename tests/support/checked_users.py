@@ -1,6 +1,6 @@
 """The user behind a person's access token, and the check of their sign-in, for statements that tests run themselves."""
 
-from backend.auth.current_user import BIND_TO_USER, CurrentUser
+from backend.auth.current_user import CurrentUser, bind_to_user
 from backend.auth.tokens import Kind, Tokens
 from backend.database.transactions import Database
 from backend.postgres import Check
@@ -21,4 +21,4 @@ def current_user(person: Person, database: Database) -> CurrentUser:
 def sign_in_check(person: Person) -> Check:
     """The check in front of this person's statements, for a statement in plain SQL with `$1` for parameters."""
     claims = Tokens(SECRET).verify(person.auth["access_token"], Kind.ACCESS)
-    return Check(BIND_TO_USER, (claims.sid, claims.user_id))
+    return Check(bind_to_user(), (claims.sid, claims.user_id))

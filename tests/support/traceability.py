@@ -26,7 +26,8 @@ INTRODUCTION = (
     "Every requirement, success criterion, acceptance scenario and edge case of the"
     " [specification](../specs/002-backend-api/spec.md), and the tests that prove it. `make traceability` writes this"
     " page from the tests' `spec` markers. A test fails when a line has no test, or when this page is outdated. Tests"
-    " *in italics* run in `make test-long`, the others in `make test`."
+    " *in italics* run in `make test-long`, the others in `make test`. The test “a sign out is confirmed” is the"
+    " function `test_a_sign_out_is_confirmed`."
 )
 
 Proofs = Mapping[str, Iterable[tuple[str, bool]]]

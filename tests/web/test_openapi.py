@@ -1,13 +1,17 @@
 """The OpenAPI document is the contract: committed, complete, and true."""
 
 import json
+import re
 from typing import Any
 
 import pytest
+from starlette.routing import Match, Route
 from starlette.testclient import TestClient
 
+from backend.app import create_app
 from backend.auth.schemas import PASSWORD_MAX_LENGTH, PASSWORD_MIN_LENGTH
 from dev.openapi import PATH, document
+from tests.conftest import MakeSettings
 from tests.support.contract import DOCUMENT, OPERATIONS, operation_of
 
 SCHEMAS = DOCUMENT["components"]["schemas"]
@@ -36,6 +40,18 @@ OPERATION_IDS = [
 each_operation = pytest.mark.parametrize(
     ("method", "path", "operation"), OPERATIONS, ids=[f"{method} {path}" for method, path, _ in OPERATIONS]
 )
+
+
+@each_operation
+def test_no_route_takes_the_requests_of_another(
+    method: str, path: str, operation: dict[str, Any], make_settings: MakeSettings
+) -> None:
+    """A fixed path below one with a parameter would never be reached."""
+    scope = {"type": "http", "method": method, "path": re.sub(r"\{\w+\}", "anything", path), "headers": []}
+    routes = create_app(make_settings()).routes
+    first = next(route for route in routes if route.matches(scope)[0] is Match.FULL)
+    assert isinstance(first, Route)
+    assert first.path == path, f"{operation['operationId']} is hidden: put its route above"
 
 
 def schema_of(content: dict[str, Any]) -> str:
