@@ -24,7 +24,7 @@ STYLE = """<style>
 :root { color: #24292f; background: #ffffff; --paper: #ffffff }
 @media (prefers-color-scheme: dark) { :root { color: #d5dae0; background: #0f141a; --paper: #0f141a } }
 </style>"""
-LEGEND_COLUMNS = 4
+MOST_LEGEND_COLUMNS = 4
 WIDTH_INCHES, LINES_INCHES, ROW_INCHES, FRAME_INCHES = 8.0, 2.9, 0.3, 1.3
 
 
@@ -88,10 +88,11 @@ class Chart:
 
 
 def _add_title_and_legend(axes: Axes, title: str, series: int) -> None:
-    lines = math.ceil(series / LEGEND_COLUMNS)
+    columns = MOST_LEGEND_COLUMNS if series <= MOST_LEGEND_COLUMNS else MOST_LEGEND_COLUMNS - 1
+    lines = math.ceil(series / columns)
     axes.set_title(title, loc="left", x=0, pad=16 + 18 * lines, fontsize=12, fontweight="bold")
     place = (-0.01, 1.0)
-    axes.legend(loc="lower left", bbox_to_anchor=place, ncols=LEGEND_COLUMNS, frameon=False, columnspacing=1.4)
+    axes.legend(loc="lower left", bbox_to_anchor=place, ncols=columns, frameon=False, columnspacing=1.4)
 
 
 def _draw(axes: Axes, panel: Panel) -> None:
