@@ -164,9 +164,7 @@ def test_a_person_who_is_locked_out_can_be_let_in(owner: OwnerConnection, ada: P
     section = SECTIONS["Reading the rate limits"]
     [command], (show, remove) = blocks(section, "bash"), blocks(section, "sql")
 
-    keys = run_command(
-        command.replace("BETTER_AUTH_SECRET=…", f"BETTER_AUTH_SECRET='{SECRET}'").replace(EMAIL, ada.email)
-    )
+    keys = run_command(command.replace(EMAIL, ada.email), f"{SECRET}\n")
     shown = run_sql(owner, show)
     run_sql(owner, remove, KEY=keys)
 

@@ -22,6 +22,8 @@ from tests.support.people import Person
 
 SEQUENCES = 40
 STEPS_OF_A_SEQUENCE = 40
+ENOUGH, MOST_RUNS = 5, 4
+"""Each kind of event has to happen so often. By chance one is rare in a run; then there is another run."""
 DEVICES = ("laptop", "phone", "tablet", "work")
 LEEWAY = timedelta(seconds=30)
 LIFETIME = timedelta(days=7)
@@ -246,18 +248,20 @@ def test_no_honest_device_is_signed_out_and_every_late_thief_is(
     FourDevices.client = timed_client(**NO_LIMITS)
     FourDevices.lost = FourDevices.repeated = FourDevices.stolen = FourDevices.caught = 0
 
-    run(
-        FourDevices,
-        settings=settings(
-            max_examples=SEQUENCES,
-            stateful_step_count=STEPS_OF_A_SEQUENCE,
-            deadline=None,
-            phases=[Phase.generate],  # shrinking would take minutes
-            database=None,
-            print_blob=True,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-
-    happened = {name: getattr(FourDevices, name) for name in ("lost", "repeated", "stolen", "caught")}
-    assert all(times >= 5 for times in happened.values()), happened
+    for _ in range(MOST_RUNS):
+        run(
+            FourDevices,
+            settings=settings(
+                max_examples=SEQUENCES,
+                stateful_step_count=STEPS_OF_A_SEQUENCE,
+                deadline=None,
+                phases=[Phase.generate],  # shrinking would take minutes
+                database=None,
+                print_blob=True,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+        happened = {name: getattr(FourDevices, name) for name in ("lost", "repeated", "stolen", "caught")}
+        if min(happened.values()) >= ENOUGH:
+            return
+    pytest.fail(f"too little has happened: {happened}")

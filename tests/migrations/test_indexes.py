@@ -186,6 +186,9 @@ def test_a_sign_in_is_checked_refreshed_and_ended_by_its_key(
         assert ada.post("/api/auth/signout").status_code == 200
 
     sent.append((check.guarded, check.parameters))
-    plans = [plan(connection, sent, words) for words in ("update refresh_tokens r", "returning id", "from (")]
+    plans = [
+        plan(connection, sent, words)
+        for words in ("update refresh_tokens r", "returning id", "set_config('app.user_id'")
+    ]
     assert [indexes(each) - {"pk_users"} for each in plans] == [{"pk_refresh_tokens"}] * 3
     assert [tables_read_as_a_whole(each) for each in plans] == [set()] * 3

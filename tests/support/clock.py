@@ -24,9 +24,13 @@ class Clock:
         owner.run(
             "create table test_clock.reading as select cast(:now as timestamptz) as now", now=self.now.isoformat()
         )
-        for name in ("now", "clock_timestamp"):
+        for name, volatility in (
+            ("now", "volatile"),
+            ("clock_timestamp", "volatile"),
+            ("statement_timestamp", "stable"),
+        ):
             owner.run(
-                f"create function test_clock.{name}() returns timestamptz language sql volatile"
+                f"create function test_clock.{name}() returns timestamptz language sql {volatility}"
                 " as 'select now from test_clock.reading'"
             )
         owner.run("grant usage on schema test_clock to public")
