@@ -248,6 +248,7 @@ def test_no_honest_device_is_signed_out_and_every_late_thief_is(
     FourDevices.client = timed_client(**NO_LIMITS)
     FourDevices.lost = FourDevices.repeated = FourDevices.stolen = FourDevices.caught = 0
 
+    happened: dict[str, int] = {}
     for _ in range(MOST_RUNS):
         run(
             FourDevices,
