@@ -156,19 +156,22 @@ def test_a_new_password_replaces_the_old_one_and_its_sign_ins(owner: OwnerConnec
     assert ada.get("/api/tasks").status_code == 401
 
 
-def test_a_person_who_is_locked_out_can_be_let_in(owner: OwnerConnection, ada: Person) -> None:
-    address = "198.51.100.7"
+@pytest.mark.parametrize(("address", "limits"), [("198.51.100.7", 3), ("2001:db8:0:7::1", 4)])
+def test_a_person_who_is_locked_out_can_be_let_in(
+    owner: OwnerConnection, ada: Person, address: str, limits: int
+) -> None:
     there = client_at(address, ada.http)
     guess(there, ada.email, LIMIT)
     assert sign_in(there, ada.email, PASSWORD).status_code == 429
     section = SECTIONS["Reading the rate limits"]
     [command], (show, remove) = blocks(section, "bash"), blocks(section, "sql")
 
-    keys = run_command(command.replace(EMAIL, ada.email), f"{SECRET}\n")
+    keys = run_command(command.replace(EMAIL, ada.email).replace("198.51.100.7", address), f"{SECRET}\n")
     shown = run_sql(owner, show)
     run_sql(owner, remove, KEY=keys)
 
     assert {row[0] for row in shown if row[1] == LIMIT} == set(keys.split("','"))
+    assert len(keys.split("','")) == limits
     assert sign_in(there, ada.email, PASSWORD).status_code == 200
 
 
