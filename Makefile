@@ -70,7 +70,7 @@ test-long: .venv/installed ## run the tests that take minutes
 bench: .venv/installed ## measure what is promised, against the plain way, into docs/benchmarks.md (about five minutes)
 	@.venv/bin/python -m benchmarks
 
-scale: .venv/installed ## measure with ten million tasks what gives way first, into docs/scaling.md (about ten minutes, 10 GB)
+scale: .venv/installed ## measure with ten million tasks what gives way first, into docs/scaling.md (about five minutes, 10 GB of disk)
 	@.venv/bin/python -m benchmarks.scale
 
 build: ## make what Lambda runs in .aws-sam/build/ApiFunction (ARCH=arm64 for the other processor; needs Python 3.13)

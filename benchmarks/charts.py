@@ -13,8 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
+from benchmarks.drivers import OURS, Driver
+
 GREEN, ORANGE, PURPLE = "#2b8a6b", "#c2571a", "#7d5bb5"
-COLORS = {"this project": GREEN, "psycopg 3": PURPLE, "stock": ORANGE, "stock, one TLS context": ORANGE}
+COLORS: Mapping[str, str] = {
+    OURS: GREEN,
+    Driver.PSYCOPG: PURPLE,
+    Driver.PG8000: ORANGE,
+    Driver.PG8000_ONE_TLS_CONTEXT: ORANGE,
+}
 """An application has the same colour in every chart. It can be told from the others and from both backgrounds."""
 OTHER_COLORS = (GREEN, "#4a78b8", PURPLE, "#b3476d", ORANGE, "#8a6d1f", "#5d7a8c", "#7a7f87")
 """For other series, in their order."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from benchmarks.testbed import Account
+from benchmarks.accounts import Account
 
 GRACE_SECONDS = 4
 """How long a client waits for its last answer after the end of the measurement."""

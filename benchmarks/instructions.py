@@ -18,12 +18,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.accounts import TASKS_PER_CLIENT
 from benchmarks.cold_start import NO_VALGRIND
+from benchmarks.drivers import Driver
 from benchmarks.invocations import ANSWERED
 from benchmarks.measure import Finding, Section
 from benchmarks.server import APPLICATIONS, SERVER_MODULE, child_environment, environment
-from benchmarks.stock import Driver
-from benchmarks.testbed import TASKS_PER_CLIENT, Application, Testbed
+from benchmarks.testbed import Application, Testbed
 from dev.local_lambda.events import http_event
 
 MOST_MILLIONS_ON_LAMBDA, MOST_MILLIONS_ON_A_SERVER = 9.5, 3.3

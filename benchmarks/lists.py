@@ -7,14 +7,13 @@ from functools import partial
 from typing import Any
 
 from benchmarks.charts import Chart, Panel
+from benchmarks.drivers import OURS, Driver
 from benchmarks.measure import Finding, Section, interleave, milliseconds
-from benchmarks.stock import Driver
 from benchmarks.testbed import Testbed
 from dev.local_lambda.events import http_event
 
 GZIP = {"accept-encoding": "gzip"}
 TARGET_LENGTH, MAX_RATIO = 1000, 0.20
-OURS = "this project"
 PEERS = tuple(Driver)
 PEERS_OF_LONG_LISTS = (Driver.PG8000_ONE_TLS_CONTEXT, Driver.PSYCOPG)
 """With more than 1,000 tasks, what a TLS context takes does not matter any more."""

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
+from benchmarks.accounts import TASKS_PER_CLIENT
 from benchmarks.charts import Chart, Panel
 from benchmarks.delaying_proxy import DelayingProxy
-from benchmarks.lists import OURS, list_functions, ratio, time_lists
+from benchmarks.drivers import OURS, Driver
+from benchmarks.lists import list_functions, ratio, time_lists
 from benchmarks.measure import Finding, Section, milliseconds
-from benchmarks.stock import Driver
-from benchmarks.testbed import TASKS_PER_CLIENT, Testbed
+from benchmarks.testbed import Testbed
 from dev.local_lambda.events import http_event
 
 PEERS = (Driver.PG8000_ONE_TLS_CONTEXT, Driver.PSYCOPG)

@@ -7,8 +7,8 @@ from starlette.testclient import TestClient
 
 from backend.settings import Settings
 from benchmarks.charts import Chart, Panel
+from benchmarks.drivers import OURS, Driver
 from benchmarks.measure import Finding, Section
-from benchmarks.stock import Driver
 from benchmarks.testbed import Application, Testbed
 from tests.postgres.test_round_trips import OPERATIONS, Operation
 from tests.support.applications import close
@@ -68,7 +68,7 @@ def measure(testbed: Testbed, log_progress: Callable[[str], None]) -> Section:
         " “Direct TLS” is `sslnegotiation=direct`, counted at a PostgreSQL with TLS, because PgBouncer has it from 1.25"
         " on. The ratio is to the better of the two others. They do not check rate limits at sign-up, sign-in and"
         " refresh, nor the number of a user's tasks.",
-        ("operation", "this project", DIRECT, "stock", "psycopg 3", "ratio"),
+        ("operation", OURS, DIRECT, *(driver.value for driver in PEERS), "ratio"),
         rows,
         _findings(all_counts),
         _chart({name: [counts[0], *counts[2:]] for name, counts in all_counts.items()}),
@@ -102,7 +102,7 @@ def _by_number(round_trips: dict[str, int]) -> str:
 
 def _chart(counts: dict[str, list[Counts | None]]) -> Chart:
     ours, stock, psycopg = zip(*([each and each.later for each in row] for row in counts.values()), strict=True)
-    series = {"this project": ours, Driver.PSYCOPG: psycopg, Driver.PG8000: stock}
+    series = {OURS: ours, Driver.PSYCOPG: psycopg, Driver.PG8000: stock}
     description = (
         f"Dots for each operation. This project needs {min(ours)} to {max(ours)} round trips, psycopg 3"
         f" {min(psycopg)} to {max(psycopg)}, stock pg8000 {min(stock)} to {max(stock)}."

@@ -12,11 +12,11 @@ from typing import Any
 from pydantic import SecretStr
 
 from backend.settings import Settings
-from benchmarks.stock import Driver
+from benchmarks.drivers import OURS, Driver
 from dev.paths import CHECKOUT
 
 APPLICATIONS = {
-    "this project": "backend.main:app",
+    OURS: "backend.main:app",
     **{driver.value: f"benchmarks.stock_deployed:{driver.name.lower()}_app" for driver in Driver},
 }
 SERVER_MODULE = "tests.support.server_process"

@@ -10,13 +10,12 @@ It has three variants, one for each `Driver`.
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy import URL, Engine, NullPool, QueuePool, create_engine, text
+from sqlalchemy import text
 from sqlmodel import Session, SQLModel, col, select
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -35,44 +34,9 @@ from backend.tasks.schemas import TaskCreate, TaskPublic, TaskUpdate
 from backend.tasks.service import TaskNotFound
 from backend.web import parts
 from backend.web.status import Health
+from benchmarks.drivers import Driver, StockDatabase
 
 Row = TypeVar("Row", bound=SQLModel)
-
-
-class Driver(StrEnum):
-    """The driver of PostgreSQL, and how it makes TLS connections. The value names the application in the report."""
-
-    PG8000 = "stock"
-    """As pg8000's documentation shows, with `ssl_context=True`. Then pg8000 makes a TLS context for every connection,
-    which reads all of the system's CA certificates and verifies nothing with them. It does the same by default."""
-    PG8000_ONE_TLS_CONTEXT = "stock, one TLS context"
-    """One verifying context for the process, as SQLAlchemy's documentation of pg8000 shows."""
-    PSYCOPG = "psycopg 3"
-    """With its C extension (`psycopg[binary]`), which verifies the certificate. Behind a transaction pooler it prepares
-    no statements, as its documentation says."""
-
-
-class StockDatabase:
-    """The engine, with one of the drivers."""
-
-    def __init__(self, settings: Settings, driver: Driver) -> None:
-        url = settings.database()
-        size = settings.database_pool_size
-        pool = {"poolclass": QueuePool, "pool_size": size, "max_overflow": 0} if size else {"poolclass": NullPool}
-        arguments: dict[str, Any]
-        if driver is Driver.PSYCOPG:
-            name, arguments = "postgresql+psycopg", {"sslmode": "disable", "prepare_threshold": None}
-            if url.tls:
-                arguments |= {"sslmode": "verify-full", "sslrootcert": settings.database_ca_file or "system"}
-        else:
-            context = url.tls_context() if driver is Driver.PG8000_ONE_TLS_CONTEXT else True
-            name, arguments = "postgresql+pg8000", {"ssl_context": context if url.tls else False}
-        location = URL.create(name, url.user, url.password, url.host, url.port, url.database)
-        self.engine: Engine = create_engine(location, connect_args=arguments, **pool)
-
-    def close(self) -> None:
-        """Close the pool's idle connections."""
-        self.engine.dispose()
 
 
 def create_stock_app(settings: Settings, driver: Driver = Driver.PG8000) -> FastAPI:

@@ -3,7 +3,8 @@
 from mangum import Mangum
 
 from backend.settings import load_settings
-from benchmarks.stock import Driver, create_stock_app
+from benchmarks.drivers import Driver
+from benchmarks.stock import create_stock_app
 
 settings = load_settings()
 pg8000_app, pg8000_one_tls_context_app, psycopg_app = (create_stock_app(settings, driver) for driver in Driver)

@@ -4,76 +4,36 @@ import asyncio
 import shutil
 import ssl
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
 
 import pytest
 from fastapi import FastAPI
 from mangum import Mangum
 
 from backend.app import create_app
-from backend.auth import passwords
-from backend.auth.tokens import Kind, Tokens
 from backend.aws.handler import GatewayHandler
 from backend.migrations.apply import migrate
 from backend.settings import Settings
+from benchmarks.accounts import Accounts, add_accounts
 from benchmarks.budget import Budget
-from benchmarks.stock import Driver, create_stock_app
+from benchmarks.drivers import OURS, Driver
+from benchmarks.stock import create_stock_app
 from dev.embedded_postgres.server import EmbeddedPostgres
 from tests.conftest import FAST_POSTGRES, NO_LIMITS, ORIGIN, SECRET
 from tests.support.database_copy import LOGIN, DatabaseCopy, connect
 from tests.support.gateway import CONTEXT
-from tests.support.people import PASSWORD
 from tests.support.pooler import Pooler, require_pgbouncer
 from tests.support.tls_postgres import TlsPostgres, require_tls_postgres
 
 SERVER_CONNECTIONS = 20
-TASKS_PER_CLIENT = 10
 
 CA_BUNDLES = ("/etc/pki/tls/cert.pem", "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem")
 """The file with all of the system's CA certificates, on Amazon Linux, Debian and macOS."""
-
-ADD_USER = "insert into users (email, password_hash, name) values (:email, :hash, 'Ada Lovelace') returning id"
-ADD_SIGN_IN = """
-    insert into refresh_tokens (user_id, current_jti, expires_at)
-    values (:user_id, gen_random_uuid(), now() + interval '7 days') returning id
-"""
-ADD_TASKS = """
-    insert into tasks (title, description, completed, user_id, created_at)
-    select 'Call the plumber about number ' || n,
-        case when n % 3 > 0 then 'The tap in the kitchen drips since Tuesday, and the neighbours have noticed it.' end,
-        n % 4 = 0, :user_id, now() - make_interval(mins => :tasks - n)
-    from generate_series(1, :tasks) as n
-"""
-
-
-@dataclass(frozen=True)
-class Account:
-    """A user who is signed in, in both databases."""
-
-    email: str
-    access_token: str
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The headers with which a request is this user's."""
-        return {"authorization": f"Bearer {self.access_token}"}
-
-
-@dataclass(frozen=True)
-class Accounts:
-    """The users in the databases."""
-
-    with_list: dict[int, Account]
-    """For each length of the list, a user with so many tasks."""
-    readers: list[Account]
-    writers: list[Account]
 
 
 @dataclass(frozen=True)
@@ -146,38 +106,46 @@ def build_testbed(log_progress: Callable[[str], None], budget: Budget) -> Iterat
 
     Where PgBouncer is missing there is no pooler, and a line of `log_progress` says so.
     """
-    directory = Path(tempfile.mkdtemp(prefix="todo-api-bench-"))
+    with surroundings("bench") as directory, ExitStack() as running:
+        server = running.enter_context(EmbeddedPostgres(directory / "postgres", FAST_POSTGRES))
+        ours, stock, accounts = _databases(server, budget)
+        pooler = (
+            running.enter_context(Pooler(server, pool_size=SERVER_CONNECTIONS, password=stored_password(server)))
+            if _can_pool(log_progress)
+            else None
+        )
+        tls_server = (
+            running.enter_context(TlsPostgres(_made(directory / "tls"))) if _has_tls_postgres(log_progress) else None
+        )
+        yield Testbed(
+            pooler,
+            this_project(ours),
+            {driver: _peer(driver, stock) for driver in Driver},
+            accounts,
+            budget,
+            running.enter_context(_one_ca_bundle()),
+            migrated(DatabaseCopy(tls_server, "ours")) if tls_server else None,
+            tls_server.certificate.file if tls_server else None,
+        )
+
+
+@contextmanager
+def surroundings(purpose: str) -> Iterator[Path]:
+    """A folder for servers and an event loop for functions, until the block ends, also by Ctrl-C.
+
+    :param purpose: a word for the folder's name
+    """
+    directory = Path(tempfile.mkdtemp(prefix=f"todo-api-{purpose}-"))
     directory.chmod(0o711)  # root's PostgreSQL runs as `nobody`
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)  # Mangum uses the current event loop
     try:
-        with ExitStack() as running:
-            server = running.enter_context(EmbeddedPostgres(directory / "postgres", FAST_POSTGRES))
-            ours, stock, accounts = _databases(server, budget)
-            pooler = (
-                running.enter_context(Pooler(server, pool_size=SERVER_CONNECTIONS, password=stored_password(server)))
-                if _can_pool(log_progress)
-                else None
-            )
-            tls_server = (
-                running.enter_context(TlsPostgres(_made(directory / "tls")))
-                if _has_tls_postgres(log_progress)
-                else None
-            )
-            yield Testbed(
-                pooler,
-                Application("this project", create_app, GatewayHandler, ours, "backend.main.handler"),
-                {driver: _peer(driver, stock) for driver in Driver},
-                accounts,
-                budget,
-                running.enter_context(_one_ca_bundle()),
-                migrated(DatabaseCopy(tls_server, "ours")) if tls_server else None,
-                tls_server.certificate.file if tls_server else None,
-            )
+        yield directory
     finally:
         asyncio.set_event_loop(None)
         loop.close()
-        shutil.rmtree(directory)
+        with suppress(FileNotFoundError):  # the guardian of a temporary PostgreSQL removes its part at the same time
+            shutil.rmtree(directory)
 
 
 @contextmanager
@@ -198,6 +166,11 @@ def _mangum_handler(app: FastAPI) -> Mangum:
     return Mangum(app, lifespan="off")
 
 
+def this_project(database: DatabaseCopy) -> Application:
+    """This project on a database."""
+    return Application(OURS, create_app, GatewayHandler, database, "backend.main.handler")
+
+
 def _peer(driver: Driver, database: DatabaseCopy) -> Application:
     create, deployed = partial(create_stock_app, driver=driver), f"benchmarks.stock_deployed.{driver.name.lower()}"
     return Application(driver, create, _mangum_handler, database, f"{deployed}_handler")
@@ -211,7 +184,7 @@ def settings_for(**values: Any) -> Settings:
 
 def _databases(server: EmbeddedPostgres, budget: Budget) -> tuple[DatabaseCopy, DatabaseCopy, Accounts]:
     ours, stock = migrated(DatabaseCopy(server, "ours")), DatabaseCopy(server, "stock")
-    accounts = _populate(ours, budget)
+    accounts = add_accounts(ours, budget)
     stock.create(source=ours.name)
     # Stock does not change roles, so its login needs these rights itself, and no row level security.
     stock.query(
@@ -228,26 +201,6 @@ def migrated(database: DatabaseCopy) -> DatabaseCopy:
     database.create(source="template1")
     migrate(database.owner_url, database.url, lambda _: None)
     return database
-
-
-def _populate(database: DatabaseCopy, budget: Budget) -> Accounts:
-    password_hash = passwords.hash_password(PASSWORD)
-    tokens, now = Tokens(SECRET), int(time.time())
-    with database.connect_as_owner() as owner:
-
-        def add(tasks: int) -> Account:
-            email = f"{uuid4().hex}@example.com"
-            [[user_id]] = owner.run(ADD_USER, email=email, hash=password_hash)
-            [[sign_in_id]] = owner.run(ADD_SIGN_IN, user_id=user_id)
-            owner.run(ADD_TASKS, user_id=user_id, tasks=tasks)
-            ids: dict[str, UUID] = {"user_id": user_id, "sign_in_id": sign_in_id}
-            return Account(email, tokens.sign(Kind.ACCESS, **ids, issued_at=now, expires_at=now + 24 * 3600))
-
-        return Accounts(
-            with_list={length: add(length) for length in budget.list_rounds},
-            readers=[add(TASKS_PER_CLIENT) for _ in range(budget.most_clients)],
-            writers=[add(0) for _ in range(budget.most_clients)],
-        )
 
 
 def _can_pool(log_progress: Callable[[str], None]) -> bool:

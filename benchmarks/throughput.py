@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Protocol
 
+from benchmarks.accounts import TASKS_PER_CLIENT
 from benchmarks.charts import Chart, Panel
 from benchmarks.clients import GRACE_SECONDS, Results, run_clients
+from benchmarks.drivers import Driver
 from benchmarks.functions import Functions
 from benchmarks.measure import Finding, Section, milliseconds
 from benchmarks.server import Server
-from benchmarks.stock import Driver
-from benchmarks.testbed import SERVER_CONNECTIONS, TASKS_PER_CLIENT, Application, Testbed
+from benchmarks.testbed import SERVER_CONNECTIONS, Application, Testbed
 
 START_SECONDS = 60
 WARM_UP_CLIENTS = 8

@@ -28,6 +28,8 @@ WAKE_PAUSE_SECONDS = 0.25
 """How long to wait before the second try to connect: a sleeping compute needs about as much to wake."""
 SILENCE_SECONDS = 1.5
 """How long to wait for the answer to a pipelined message. After that, the driver assumes that the server lost it."""
+MESSAGE_MAX_BYTES = 1 << 16
+"""Far more than a login needs. A server that has not proven itself must not fill the memory."""
 
 Flight = Callable[[], bytes]
 """Makes the bytes of a flight when it is about to leave."""
@@ -141,7 +143,6 @@ class _Attempt:
         self._wait_until_ready()
         if riding is None and self.wire.has_unread:
             raise ProtocolViolated("bytes behind ReadyForQuery")
-        self.wire.message_max_bytes = None
         return LoggedIn(self.wire, riding is not None)
 
     def explained(self, error: BaseException) -> BaseException:
@@ -245,7 +246,7 @@ class _Attempt:
             raise ProtocolViolated("a new connection inside a transaction")
 
     def _message(self) -> tuple[bytes, bytes]:
-        kind, body = self.wire.read(self.deadline)
+        kind, body = self.wire.read(self.deadline, MESSAGE_MAX_BYTES)
         if kind == messages.ERROR:
             raise LoginRefused(messages.fields(body))
         return kind, body

@@ -8,9 +8,8 @@ from backend.postgres.exceptions import ProtocolViolated
 from backend.postgres.messages import INT32, NOTICE, NOTIFICATION, PARAMETER_STATUS, texts
 
 CHUNK_BYTES = 1 << 16
-LOGIN_MESSAGE_MAX_BYTES = 1 << 16
-"""Before a server has logged us in, it must not fill the memory. The messages of an honest login are far shorter."""
 NOTED_PARAMETERS = ("client_encoding", "DateStyle")
+"""The parameters of a server that are read. Others are not kept: a server could send any number of them."""
 REQUIRED_PARAMETERS = {"client_encoding": "UTF8"}
 """What a server that reports these must report: values are sent and read as UTF-8."""
 
@@ -20,15 +19,11 @@ class ServerClosed(Exception):
 
 
 class Wire:
-    """The socket, plain or TLS, and what was received on it but not read yet.
-
-    :ivar message_max_bytes: the longest message that is received. None: any, once the server has logged us in
-    """
+    """The socket, plain or TLS, and what was received on it but not read yet."""
 
     def __init__(self, sock: socket) -> None:
         self.sock = sock
         self.parameters: dict[str, str] = {}
-        self.message_max_bytes: int | None = LOGIN_MESSAGE_MAX_BYTES
         self._received = bytearray()
         self._position = 0
 
@@ -39,14 +34,16 @@ class Wire:
             self.sock.settimeout(deadline.left())
             unsent = unsent[self.sock.send(unsent) :]
 
-    def read(self, deadline: Deadline) -> tuple[bytes, bytes]:
+    def read(self, deadline: Deadline, max_bytes: int | None = None) -> tuple[bytes, bytes]:
         """The next message: its kind and its body. Messages that may come at any time are handled here.
 
+        :param max_bytes: the longest message that is received; None: any
+        :raises ProtocolViolated: a message is longer
         :raises ServerClosed: there is none any more
         :raises TimeoutError: it did not arrive in time, however little is missing
         """
         while True:
-            kind, body = self._next(deadline)
+            kind, body = self._next(deadline, max_bytes)
             if kind == PARAMETER_STATUS:
                 self._note_parameter(body)
             elif kind not in (NOTICE, NOTIFICATION):
@@ -84,15 +81,15 @@ class Wire:
         self.sock.close()
         self._received, self._position = bytearray(), 0
 
-    def _next(self, deadline: Deadline) -> tuple[bytes, bytes]:
+    def _next(self, deadline: Deadline, max_bytes: int | None) -> tuple[bytes, bytes]:
         while True:
             start = self._position
             if len(self._received) - start >= 5:
                 [length] = INT32.unpack_from(self._received, start + 1)
                 if length < 4:
                     raise ProtocolViolated("a message shorter than its length")
-                if self.message_max_bytes is not None and length > self.message_max_bytes:
-                    raise ProtocolViolated("a message too long for a login")
+                if max_bytes is not None and length > max_bytes:
+                    raise ProtocolViolated(f"a message of more than {max_bytes} bytes")
                 end = start + 1 + length
                 if end <= len(self._received):
                     self._position = end

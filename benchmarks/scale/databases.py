@@ -1,9 +1,6 @@
 """Starts one PostgreSQL with an empty and a full database, and the pooler in front of both."""
 
-import asyncio
-import contextlib
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backend.app import create_app
 from backend.auth.tokens import Kind, Tokens
-from backend.aws.handler import GatewayHandler
 from backend.settings import Settings
+from benchmarks.accounts import Account
 from benchmarks.scale.data import SIGN_INS, TASKS, TOKENS, USERS, Contents, fill, row_id
 from benchmarks.scale.size import Size
-from benchmarks.testbed import Account, Application, migrated, settings_for, stored_password
+from benchmarks.testbed import Application, migrated, settings_for, stored_password, surroundings, this_project
 from dev.embedded_postgres.server import EmbeddedPostgres
 from dev.user_error import UserError
 from tests.conftest import FAST_POSTGRES, SECRET
@@ -93,7 +89,7 @@ class Filled:
     @property
     def application(self) -> Application:
         """This project on this database."""
-        return Application("this project", create_app, GatewayHandler, self.database, "backend.main.handler")
+        return this_project(self.database)
 
 
 @dataclass(frozen=True)
@@ -119,25 +115,15 @@ class Databases:
 @contextmanager
 def build_databases(size: Size, log_progress: Callable[[str], None]) -> Iterator[Databases]:
     """Start the server, fill both databases, and remove all of it when the block ends, also by Ctrl-C."""
-    directory = Path(tempfile.mkdtemp(prefix="todo-api-scale-"))
-    directory.chmod(0o711)  # root's PostgreSQL runs as `nobody`
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)  # Mangum uses the current event loop
-    try:
-        with ExitStack() as running:
-            server = running.enter_context(EmbeddedPostgres(directory / "postgres", LOADING, is_temporary=True))
-            empty, full = (
-                _filled(server, name, Contents(users, size.long_lists), log_progress)
-                for name, users in (("empty", size.rounds + 1), ("full", size.users))
-            )
-            password = stored_password(server)
-            pooler = running.enter_context(Pooler(server, pool_size=SERVER_CONNECTIONS, password=password))
-            yield Databases(server, pooler, empty, full)
-    finally:
-        asyncio.set_event_loop(None)
-        loop.close()
-        with contextlib.suppress(FileNotFoundError):  # the server's guardian removes its part
-            shutil.rmtree(directory)
+    with surroundings("scale") as directory, ExitStack() as running:
+        server = running.enter_context(EmbeddedPostgres(directory / "postgres", LOADING, is_temporary=True))
+        empty, full = (
+            _filled(server, name, Contents(users, size.long_lists), log_progress)
+            for name, users in (("empty", size.rounds + 1), ("full", size.users))
+        )
+        password = stored_password(server)
+        pooler = running.enter_context(Pooler(server, pool_size=SERVER_CONNECTIONS, password=password))
+        yield Databases(server, pooler, empty, full)
 
 
 def _filled(server: EmbeddedPostgres, name: str, contents: Contents, log_progress: Callable[[str], None]) -> Filled:

@@ -6,7 +6,7 @@ from benchmarks.measure import Section
 from benchmarks.report import table
 
 INTRODUCTION = """\
-Written by `make scale`, in about ten minutes; it needs 10 GB of free disk. It says what changes with the number of
+Written by `make scale`, in three to six minutes; it needs 10 GB of free disk. It says what changes with the number of
 users, tasks and requests, and what to do before a limit is reached. What is measured, calculated and assumed is said at
 each table. Times depend on the machine: compare the ratios."""
 

@@ -7,6 +7,7 @@ from benchmarks.clients import Results, creations, run_clients
 from benchmarks.functions import Functions
 from benchmarks.measure import Section, milliseconds
 from benchmarks.scale.databases import Databases, User
+from benchmarks.scale.limits import COMMIT_SECONDS
 from benchmarks.scale.size import Size
 
 CLIENTS = 8
@@ -52,8 +53,8 @@ def section(measured: HotRows) -> Section:
         " changes of one account come one after the other. A refresh holds the row of its sign-in, and a sign-up or a"
         " wrong password the rows of its limits. Accounts do not wait for each other. Measured with"
         f" {CLIENTS} function instances on the full database, where all processes share this machine's processors: they"
-        " are the limit here. On Neon a commit waits until other machines have the log, some milliseconds; at 5 ms an"
-        " account can create at most 200 tasks a second.",
+        " are the limit here. On Neon a commit waits until other machines have the log, some milliseconds; at"
+        f" {COMMIT_SECONDS * 1000:g} ms an account can create at most {1 / COMMIT_SECONDS:.0f} tasks a second.",
         ("who creates", "creations", "p50", "p99", "errors"),
         [
             (

@@ -61,57 +61,70 @@ class Limit:
 def limits(measured: Measured) -> Sequence[Limit]:
     """All limits, in the order in which a request meets them."""
     held = measured.database_cpu_seconds + WRITING_SHARE * COMMIT_SECONDS
+    quota, neon = "AWS, per account and region", "Neon's documentation, check"
+
+    def running(rate: float) -> float:
+        return rate * measured.seconds
+
+    def computing(rate: float) -> float:
+        return rate * measured.database_cpu_seconds
+
     return (
         Limit(
-            *(
-                "API Gateway's throttling, requests/s",
-                lambda rate: rate,
-                THROTTLE_RATE,
-                "`ThrottleRate` in template.yaml",
-            ),
-            "`ThrottleRate` and `ThrottleBurst`. Above it clients get 429, which costs no function",
+            name="API Gateway's throttling, requests/s",
+            need=lambda rate: rate,
+            available=THROTTLE_RATE,
+            source="`ThrottleRate` in template.yaml",
+            lever="`ThrottleRate` and `ThrottleBurst`. Above it clients get 429, which costs no function",
         ),
         Limit(
-            *("API Gateway's quota, requests/s", lambda rate: rate, GATEWAY_QUOTA, "AWS, per account and region"),
-            "ask AWS for more, or a second region",
+            name="API Gateway's quota, requests/s",
+            need=lambda rate: rate,
+            available=GATEWAY_QUOTA,
+            source=quota,
+            lever="ask AWS for more, or a second region",
         ),
         Limit(
-            *("Lambda's concurrency", lambda rate: rate * measured.seconds, CONCURRENCY_QUOTA),
-            f"AWS, per account and region; a new account can have {CONCURRENCY_OF_A_NEW_ACCOUNT}",
-            "ask AWS for more. `ReservedConcurrency` keeps a share for it, and caps what reaches the database",
+            name="Lambda's concurrency",
+            need=running,
+            available=CONCURRENCY_QUOTA,
+            source=f"{quota}; a new account can have {CONCURRENCY_OF_A_NEW_ACCOUNT}",
+            lever="ask AWS for more. `ReservedConcurrency` keeps a share for it, and caps what reaches the database",
         ),
         Limit(
-            *("client connections of Neon's pooler", lambda rate: rate * measured.seconds, POOLER_CLIENTS),
-            "Neon's documentation, check",
-            "it is one for each running request: cap them with `ReservedConcurrency`",
+            name="client connections of Neon's pooler",
+            need=running,
+            available=POOLER_CLIENTS,
+            source=neon,
+            lever="it is one for each running request: cap them with `ReservedConcurrency`",
         ),
         Limit(
-            *(
-                "server connections of Neon's pooler",
-                lambda rate: rate * held,
-                POOL_SHARE * MAX_CONNECTIONS_OF_SMALLEST,
-            ),
-            f"90 % of {MAX_CONNECTIONS_OF_SMALLEST}, for 0.25 CU; Neon's documentation, check",
-            "a bigger compute: `max_connections` grows with its largest size",
+            name="server connections of Neon's pooler",
+            need=lambda rate: rate * held,
+            available=POOL_SHARE * MAX_CONNECTIONS_OF_SMALLEST,
+            source=f"{POOL_SHARE:.0%} of {MAX_CONNECTIONS_OF_SMALLEST}, for 0.25 CU; {neon}",
+            lever="a bigger compute: `max_connections` grows with its largest size",
         ),
         Limit(
-            *(
-                "processors of the smallest compute",
-                lambda rate: rate * measured.database_cpu_seconds,
-                SMALLEST_COMPUTE,
-            ),
-            "0.25 CU",
-            "autoscaling: raise the compute's largest size",
+            name="processors of the smallest compute",
+            need=computing,
+            available=SMALLEST_COMPUTE,
+            source="0.25 CU",
+            lever="autoscaling: raise the compute's largest size",
         ),
         Limit(
-            *("processors of the largest autoscaled compute", lambda rate: rate * measured.database_cpu_seconds),
-            *(LARGEST_AUTOSCALED, "16 CU; Neon's documentation, check"),
-            "read replicas for lists, which needs a change in the code",
+            name="processors of the largest autoscaled compute",
+            need=computing,
+            available=LARGEST_AUTOSCALED,
+            source=f"16 CU; {neon}",
+            lever="read replicas for lists, which needs a change in the code",
         ),
         Limit(
-            *(f"creations of one account that makes {ONE_SHARE:.0%} of all requests/s", lambda rate: rate * ONE_SHARE),
-            *(1 / COMMIT_SECONDS, f"one after the other, {COMMIT_SECONDS * 1000:g} ms each (assumed)"),
-            "none is needed: such an account waits only for itself",
+            name=f"creations of one account that makes {ONE_SHARE:.0%} of all requests/s",
+            need=lambda rate: rate * ONE_SHARE,
+            available=1 / COMMIT_SECONDS,
+            source=f"one after the other, {COMMIT_SECONDS * 1000:g} ms each (assumed)",
+            lever="none is needed: such an account waits only for itself",
         ),
     )
 
@@ -138,8 +151,8 @@ def section(measured: Measured) -> Section:
         f" that run at once, rate × {measured.database_cpu_seconds * 1000:.2f} ms (PostgreSQL's CPU time on this"
         f" machine) the processors. A writing request also holds its server connection for {COMMIT_SECONDS * 1000:g} ms"
         " of commit (assumed). A processor of Neon's is another one than this machine's: take the figures as orders of"
-        " magnitude."
-        " Lambda starts at most 1,000 more instances of a function in ten seconds; until then requests wait or get 503."
+        " magnitude. Lambda starts at most 1,000 more instances of a function in ten seconds; until then requests wait"
+        " or get 503."
         " Sign-ups and sign-ins are throttled to 100 a second each, because a password hash takes a whole processor for"
         " more than a tenth of a second.\n\nWhat is more than there is, at each rate:\n\n" + "\n".join(sentences),
         ("limit", *(f"at {rate:,}/s" for rate in RATES), "there is", "says", "lever"),

@@ -33,4 +33,4 @@ DEFAULT = Size(
     simulation_seconds=5,
     held={"rate": 0.1, "overload": 4.0},
 )
-"""Takes about ten minutes on an idle machine with two cores."""
+"""Takes three to six minutes on a machine with two cores."""

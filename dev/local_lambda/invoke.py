@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from secrets import token_urlsafe
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from backend.migrations.apply import apply
@@ -39,9 +40,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _invoke(event: Any, running: ExitStack) -> None:
+    folder = Path(running.enter_context(TemporaryDirectory(prefix="todo-api-invoke-")))
     variables = with_temporary_database(running)
     report("Starting the function")
-    function = running.enter_context(start_function(variables))
+    function = running.enter_context(start_function(variables, inside=folder))
     filled = events.fill(event, send=sender(function), secret=variables["BETTER_AUTH_SECRET"])
     logged_before = len(function.log())
     answer = sender(function)(filled)
@@ -66,10 +68,13 @@ def migrated(postgres: EmbeddedPostgres, secret: str) -> dict[str, str]:
     return {"DATABASE_URL": urls["DATABASE_URL"], "BETTER_AUTH_SECRET": secret, "FRONTEND_URL": FRONTEND_URL}
 
 
-def start_function(variables: dict[str, str]) -> LambdaInstance:
-    """The function of this checkout, in Lambda's runtime client, or in ours where AWS publishes none."""
+def start_function(variables: dict[str, str], *, inside: Path | None = None) -> LambdaInstance:
+    """The function of this checkout, in Lambda's runtime client, or in ours where AWS publishes none.
+
+    :param inside: a folder that the caller removes. Ctrl-C while the function makes its own one leaves nothing then
+    """
     client = "awslambdaric" if find_spec("awslambdaric") else "dev.local_lambda.runtime_client"
-    return LambdaInstance(CHECKOUT, variables, client=client)
+    return LambdaInstance(CHECKOUT, variables, client=client, inside=inside)
 
 
 def sender(function: LambdaInstance) -> events.Send:

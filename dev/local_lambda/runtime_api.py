@@ -50,6 +50,7 @@ class LambdaInstance:
     :param python: the command that runs Python, before `-m` and the client
     :param path: more folders to import from
     :param client: the module that is the runtime client
+    :param inside: a folder for the instance's own one, for a caller that removes everything in it
     :param snap_start: wait before the first event, where Lambda would take the snapshot, until `restore()`
     :raises InitFailed: it does not start
     """
@@ -63,10 +64,11 @@ class LambdaInstance:
         python: Sequence[str] = (sys.executable,),
         path: Sequence[Path] = (),
         client: str = "awslambdaric",
+        inside: Path | None = None,
         snap_start: bool = False,
     ) -> None:
         self._api = _RuntimeApi()
-        self._directory = tempfile.TemporaryDirectory(prefix="todo-api-lambda-")  # has no `.env`
+        self._directory = tempfile.TemporaryDirectory(prefix="todo-api-lambda-", dir=inside)  # has no `.env`
         self._log = Path(self._directory.name, "log")  # not a pipe: a full one would block the function
         variables = {
             "PATH": os.environ.get("PATH", ""),

@@ -8,7 +8,8 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from benchmarks.stock import Driver, create_stock_app
+from benchmarks.drivers import Driver
+from benchmarks.stock import create_stock_app
 from tests.conftest import MakeClient, MakeSettings
 from tests.support.database_copy import DatabaseCopy
 from tests.support.people import Person
